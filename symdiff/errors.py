@@ -1,0 +1,141 @@
+"""Errors a user can meet: each says what happened and what to do next, and has a fixed exit code."""
+
+from __future__ import annotations
+
+
+class SymdiffError(Exception):
+    """Base of every error symdiff raises on purpose.
+
+    Parameters
+    ----------
+    message
+        What happened, with the actual value.
+    hint
+        What to do next; may be empty.
+    """
+
+    exit_code: int = 1
+    code: str = "error"
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+# --- exit code 1: failed while running --------------------------------------------------------
+
+
+class RunError(SymdiffError):
+    """Work started and could not be finished."""
+
+    code = "run-failed"
+
+
+class NonFiniteError(RunError):
+    """A model, a loss or a state became NaN or infinite."""
+
+    code = "non-finite"
+
+
+class DivergedError(RunError):
+    """The training loss exploded."""
+
+    code = "diverged"
+
+
+class DiskError(RunError):
+    """Writing failed: disk full, read-only, permission."""
+
+    code = "disk"
+
+
+# --- exit code 2: refused before work starts --------------------------------------------------
+
+
+class RefusedError(SymdiffError):
+    """The request cannot be carried out as written."""
+
+    exit_code = 2
+    code = "refused"
+
+
+class UsageError(RefusedError):
+    """Command line or arguments are wrong."""
+
+    code = "usage"
+
+
+class ConfigError(RefusedError):
+    """A setting is unknown, of the wrong type or out of range."""
+
+    code = "config"
+
+
+class ModelError(RefusedError):
+    """The diffusion model is unknown, unreadable or of the wrong shape."""
+
+    code = "model"
+
+
+class StoreError(RefusedError):
+    """A trajectory store is unreadable, truncated or fails its checksum."""
+
+    code = "store"
+
+
+class DeviceError(RefusedError):
+    """The requested device is not there."""
+
+    code = "device"
+
+
+class OutputError(RefusedError):
+    """The output directory cannot be used, for example because it holds another run."""
+
+    code = "output"
+
+
+class MissingExtraError(RefusedError):
+    """An optional dependency is not installed; the hint is the exact command that adds it."""
+
+    code = "missing-extra"
+
+
+class GroupElementError(RefusedError):
+    """An operation needs an invertible element and was given one outside the group."""
+
+    code = "group-element"
+
+
+# --- exit code 3: plugins ---------------------------------------------------------------------
+
+
+class PluginError(SymdiffError):
+    """A plugin is unknown, unavailable, broken or incompatible."""
+
+    exit_code = 3
+    code = "plugin"
+
+
+class UnknownGroupError(PluginError):
+    """No loaded plugin provides a group family of this name."""
+
+    code = "unknown-group"
+
+
+# --- exit codes 4, 5, 130 ---------------------------------------------------------------------
+
+
+class GateError(SymdiffError):
+    """A ``--fail-on`` condition holds."""
+
+    exit_code = 5
+    code = "gate"
+
+
+class InterruptedRunError(SymdiffError):
+    """Ctrl-C: the state was saved and the same command resumes."""
+
+    exit_code = 130
+    code = "interrupted"
