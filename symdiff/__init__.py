@@ -1,0 +1,108 @@
+"""Is a diffusion process group-structured, under which group, into which parts, and how sure are we?
+
+The public names below are imported when first used, so that `import symdiff` does not import torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from symdiff.errors import (
+        ConfigError,
+        DeviceError,
+        DiskError,
+        DivergedError,
+        GateError,
+        GroupElementError,
+        InterruptedRunError,
+        MissingExtraError,
+        ModelError,
+        NonFiniteError,
+        OutputError,
+        PluginError,
+        RefusedError,
+        RunError,
+        StoreError,
+        SymdiffError,
+        UnknownGroupError,
+        UsageError,
+    )
+    from symdiff.groups import GroupFamily
+    from symdiff.hookspecs import hookimpl
+    from symdiff.representations import Representation
+    from symdiff.result import Estimate, load_result
+    from symdiff.trajectories import Sequences, Trajectories
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "GroupFamily": "symdiff.groups",
+    "Representation": "symdiff.representations",
+    "Sequences": "symdiff.trajectories",
+    "Trajectories": "symdiff.trajectories",
+    "Estimate": "symdiff.result",
+    "load_result": "symdiff.result",
+    "hookimpl": "symdiff.hookspecs",
+    "ConfigError": "symdiff.errors",
+    "DeviceError": "symdiff.errors",
+    "DiskError": "symdiff.errors",
+    "DivergedError": "symdiff.errors",
+    "GateError": "symdiff.errors",
+    "GroupElementError": "symdiff.errors",
+    "InterruptedRunError": "symdiff.errors",
+    "MissingExtraError": "symdiff.errors",
+    "ModelError": "symdiff.errors",
+    "NonFiniteError": "symdiff.errors",
+    "OutputError": "symdiff.errors",
+    "PluginError": "symdiff.errors",
+    "RefusedError": "symdiff.errors",
+    "RunError": "symdiff.errors",
+    "StoreError": "symdiff.errors",
+    "SymdiffError": "symdiff.errors",
+    "UnknownGroupError": "symdiff.errors",
+    "UsageError": "symdiff.errors",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'symdiff' has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})
+
+
+__all__ = [
+    "ConfigError",
+    "DeviceError",
+    "DiskError",
+    "DivergedError",
+    "Estimate",
+    "GateError",
+    "GroupElementError",
+    "GroupFamily",
+    "InterruptedRunError",
+    "MissingExtraError",
+    "ModelError",
+    "NonFiniteError",
+    "OutputError",
+    "PluginError",
+    "RefusedError",
+    "Representation",
+    "RunError",
+    "Sequences",
+    "StoreError",
+    "SymdiffError",
+    "Trajectories",
+    "UnknownGroupError",
+    "UsageError",
+    "__version__",
+    "hookimpl",
+    "load_result",
+]
