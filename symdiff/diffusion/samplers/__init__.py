@@ -1,0 +1,10 @@
+"""Samplers: the rules by which a reverse process steps from noise to data."""
+
+from symdiff.diffusion.samplers.base import GAUGES, Sampler, StepTable, posterior_coefficients
+from symdiff.diffusion.samplers.ddim import DDIM
+from symdiff.diffusion.samplers.ddpm import DDPM
+
+SAMPLERS: dict[str, type[Sampler]] = {DDPM.name: DDPM, DDIM.name: DDIM}
+"""Sampler classes by name."""
+
+__all__ = ["DDIM", "DDPM", "GAUGES", "SAMPLERS", "Sampler", "StepTable", "posterior_coefficients"]
