@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from typing import Self
 
 import torch
 from jaxtyping import Float
@@ -53,8 +52,8 @@ class Denoiser(ABC):
         Differentiable in `x`, in reverse and forward mode, and never clipped.
         """
 
-    def to(self, device: torch.device | str) -> Self:
-        """This denoiser with its parameters on `device`; returns itself."""
+    def to(self, device: torch.device | str) -> Denoiser:
+        """Moves the parameters to `device` and returns the denoiser itself."""
         del device  # closed forms follow the device of their input
         return self
 

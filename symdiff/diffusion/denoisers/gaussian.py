@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Self
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -45,7 +43,7 @@ class GaussianDenoiser(ClosedFormDenoiser):
         super().__init__(name, (c, h, w), schedule, parameters)
 
     @classmethod
-    def of_digits(cls, ridge: float = 1e-3) -> Self:
+    def of_digits(cls, ridge: float = 1e-3) -> GaussianDenoiser:
         """The Gaussian with the mean and covariance of the training digits, `ridge` added to every variance.
 
         Some border pixels never change; the ridge keeps the law from being degenerate there.

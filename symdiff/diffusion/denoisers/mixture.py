@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Self
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -48,7 +46,7 @@ class KernelMixtureDenoiser(ClosedFormDenoiser):
         super().__init__(name, (c, h, w), schedule, (flat, half_norms, torch.tensor(self.width, dtype=torch.float64)))
 
     @classmethod
-    def of_digits(cls, width: float = DIGITS_WIDTH) -> Self:
+    def of_digits(cls, width: float = DIGITS_WIDTH) -> KernelMixtureDenoiser:
         """The kernel density of the training digits."""
         return cls(datasets.digits()[0], width)
 
