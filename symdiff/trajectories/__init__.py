@@ -1,5 +1,26 @@
 """Recording reverse processes, keeping them, and cutting them into observation-action sequences."""
 
+from symdiff.trajectories.cache import cache_directory, record_store, recorded, store_key
 from symdiff.trajectories.data import GAUGES, Sequences, Trajectories
+from symdiff.trajectories.device import resolve_device
+from symdiff.trajectories.recording import record
+from symdiff.trajectories.sequences import Windows, all_windows, cut
+from symdiff.trajectories.store import read_manifest, read_store, write_store
 
-__all__ = ["GAUGES", "Sequences", "Trajectories"]
+__all__ = [
+    "GAUGES",
+    "Sequences",
+    "Trajectories",
+    "Windows",
+    "all_windows",
+    "cache_directory",
+    "cut",
+    "read_manifest",
+    "read_store",
+    "record",
+    "record_store",
+    "recorded",
+    "resolve_device",
+    "store_key",
+    "write_store",
+]

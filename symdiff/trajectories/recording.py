@@ -1,0 +1,188 @@
+"""Running the reverse process and keeping every state of it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from symdiff.diffusion import Denoiser, Sampler
+from symdiff.errors import ConfigError, ModelError, NonFiniteError, RunError
+from symdiff.trajectories.data import Trajectories
+from symdiff.trajectories.device import resolve_device
+from symdiff.trajectories.recipe import Recipe
+
+Progress = Callable[[int, int], None]
+"""Called with the reverse steps done and to do, counted over all trajectories."""
+
+MAX_BATCH = 256
+BATCH_NUMBERS = 2**22
+"""Numbers in the states of a default batch: 256 images of up to 64 x 64 x 4, 21 of 3 x 256 x 256."""
+
+
+def record(
+    denoiser: Denoiser,
+    sampler: Sampler,
+    steps: int,
+    trajectories: int,
+    seed: int = 0,
+    device: str | torch.device = "auto",
+    *,
+    batch_size: int | None = None,
+    clip: bool = False,
+    on_progress: Progress | None = None,
+) -> Trajectories:
+    """Sample `trajectories` images and keep every state on the way.
+
+    Starts from ``x_T ~ N(0, I)`` and applies ``x' = P x + Q x0hat + s z`` (Ho et al. 2020, Algorithm 2; Song et al.
+    2021, Eq. 12). Trajectory i is a function of ``(seed, i)``: a recording of 100 trajectories is the beginning of
+    one of 200, whatever the batch size, up to float32 rounding in the model.
+
+    Parameters
+    ----------
+    denoiser, sampler
+        The model and the rule of its steps.
+    steps
+        Reverse steps, 1 ... T of the model's schedule.
+    trajectories, seed
+        How many, and which.
+    device
+        Where the model runs; the recording itself is on the CPU.
+    batch_size
+        Trajectories sampled at once; by default up to 256, fewer for large images. Halved, with a warning, when
+        CUDA runs out of memory.
+    clip
+        Clip x0hat to [-1, 1] before the step; `denoised` then holds the clipped image, the one the step used.
+    on_progress
+        Called after every step of every batch.
+
+    Returns
+    -------
+    Trajectories
+        float32, in memory.
+
+    Raises
+    ------
+    NonFiniteError
+        The model returned, or a state became, NaN or infinite.
+    ModelError
+        The model returned something that is not an image of the state's shape.
+    DeviceError
+        The device is not there.
+    ConfigError
+        A number is out of range.
+    """
+    recipe = Recipe(denoiser, sampler, steps, trajectories, seed, clip)
+    recorder = Recorder(recipe, device, batch_size, on_progress)
+    recording = recipe.allocate(trajectories)
+    recorder.fill(recording, first=0)
+    recording.info["device"] = str(recorder.device)
+    return recording
+
+
+class Recorder:
+    """Fills parts of one recording, remembering the batch size that fits.
+
+    Parameters
+    ----------
+    recipe
+        What to record.
+    device, batch_size, on_progress
+        As in `record`.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        device: str | torch.device = "auto",
+        batch_size: int | None = None,
+        on_progress: Progress | None = None,
+    ) -> None:
+        if batch_size is not None and batch_size < 1:
+            raise ConfigError(f"batch_size is {batch_size}", "choose at least 1, or leave it out")
+        self.recipe = recipe
+        self.device = resolve_device(device)
+        self.denoiser = recipe.denoiser.to(self.device)
+        c, h, w = recipe.denoiser.shape
+        self.batch_size = batch_size or max(1, min(MAX_BATCH, BATCH_NUMBERS // (c * h * w)))
+        self.on_progress = on_progress
+
+    def fill(self, part: Trajectories, first: int) -> None:
+        """Fill in trajectories ``first ... first + len(part) - 1`` of the recipe's recording."""
+        start = 0
+        while start < len(part):
+            batch = part.select(slice(start, start + self.batch_size))
+            try:
+                self._fill_batch(batch, first + start)
+            except torch.cuda.OutOfMemoryError as error:
+                self._halve(len(batch), error)
+                continue
+            start += len(batch)
+
+    @torch.no_grad()
+    def _fill_batch(self, batch: Trajectories, first: int) -> None:
+        recipe, table = self.recipe, self.recipe.table
+        noisy = [std != 0 for std in table.noise_std.tolist()]
+        for index, states in enumerate(batch.states, start=first):
+            # The noise of step i waits in the place of state i+1, which it becomes a part of.
+            draw_noise(recipe.seed, index, states if any(noisy) else states[:1])
+        x = batch.states[:, 0].to(self.device)
+        for i, t in enumerate(table.timesteps[:-1].tolist()):
+            x0hat = self._denoise(x, i, t)
+            z = batch.states[:, i + 1].to(self.device) if noisy[i] else None
+            x = recipe.sampler.step(x, x0hat, table, i, z)
+            self._require_finite(x, f"the state after step {i + 1}", t)
+            batch.denoised[:, i] = x0hat
+            batch.states[:, i + 1] = x
+            if self.on_progress is not None:
+                self.on_progress(first * recipe.steps + len(batch) * (i + 1), recipe.trajectories * recipe.steps)
+
+    def _denoise(self, x: Tensor, i: int, t: int) -> Tensor:
+        x0hat: object = self.denoiser.denoise(x, t)  # a user's model: its annotations prove nothing
+        if not isinstance(x0hat, Tensor) or x0hat.shape != x.shape:
+            got = f"shape {tuple(x0hat.shape)}" if isinstance(x0hat, Tensor) else f"a {type(x0hat).__name__}"
+            raise ModelError(
+                f"model {self.denoiser.name!r} was given states of shape {tuple(x.shape)} and returned {got}",
+                "denoise(x, t) must return x0hat in the shape of x",
+            )
+        self._require_finite(x0hat, f"what model {self.denoiser.name!r} returned at step {i + 1}", t)
+        x0hat = x0hat.to(x.dtype)
+        return x0hat.clamp(-1, 1) if self.recipe.clip else x0hat
+
+    def _require_finite(self, tensor: Tensor, subject: str, t: int) -> None:
+        finite = tensor.isfinite()
+        if not bool(finite.all()):
+            wrong = int((~finite.flatten(1).all(dim=1)).sum())
+            raise NonFiniteError(
+                f"{subject} of {self.recipe.steps} (timestep {t}) is NaN or infinite "
+                f"in {wrong} of {len(tensor)} trajectories",
+                "check the model's weights and precision; where sampling diverges, clip x0hat or take more steps",
+            )
+
+    def _halve(self, size: int, error: Exception) -> None:
+        if size == 1:
+            raise RunError(
+                f"{self.device} has not enough memory for one trajectory of shape {self.recipe.denoiser.shape}",
+                "use a device with more memory, or --device cpu",
+            ) from error
+        self.batch_size = size // 2
+        warnings.warn(
+            f"{self.device} ran out of memory with {size} trajectories at once: going on with {self.batch_size}",
+            RuntimeWarning,
+            stacklevel=4,
+        )
+        torch.cuda.empty_cache()
+
+
+def draw_noise(seed: int, index: int, out: Float[Tensor, "time c h w"]) -> None:
+    """Fill `out` with the standard normal noise of trajectory `index`: x_T first, then that of each step.
+
+    A counter-based generator keyed by ``(seed, index)`` needs no other trajectory's draws (Salmon et al. 2011,
+    "Parallel random numbers: as easy as 1, 2, 3"). The beginning of the noise does not depend on its length.
+    """
+    generator = np.random.Generator(np.random.Philox(key=np.array([seed, index], dtype=np.uint64)))
+    generator.standard_normal(dtype=np.float32, out=out.numpy())

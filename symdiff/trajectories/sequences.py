@@ -1,0 +1,103 @@
+"""Cutting recorded trajectories into windows of consecutive states."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from symdiff.errors import ConfigError
+from symdiff.trajectories.data import Trajectories
+
+
+class Windows(NamedTuple):
+    """Windows of N consecutive steps, that is N+1 states; a group family turns their steps into actions.
+
+    Attributes
+    ----------
+    observations
+        ``[n, N+1, C, H, W]``.
+    times
+        ``[n, N+1]``: index of each observation in its trajectory; step ``times[:, :-1]`` leads on from it.
+    trajectory
+        ``[n]``: which trajectory each window comes from (the unit of resampling).
+    """
+
+    observations: Float[Tensor, "n obs c h w"]
+    times: Int[Tensor, "n obs"]
+    trajectory: Int[Tensor, " n"]
+
+
+def cut(
+    trajectories: Trajectories,
+    length: int,
+    n: int,
+    generator: torch.Generator | None = None,
+    usable: Bool[Tensor, " steps"] | None = None,
+) -> Windows:
+    """Random windows, drawn uniformly and with replacement over trajectories and starting steps.
+
+    Parameters
+    ----------
+    trajectories
+        The recording.
+    length
+        Number of steps N of a window.
+    n
+        Number of windows.
+    generator
+        Source of the draw (CPU); torch's global one if ``None``.
+    usable
+        ``[steps]``: windows containing a step marked False are never drawn (a step outside the group has no element).
+
+    Raises
+    ------
+    ConfigError
+        No window of that length fits.
+    """
+    starts = _starts(trajectories, length, usable)
+    which = torch.randint(len(trajectories), (n,), generator=generator)
+    first = starts[torch.randint(len(starts), (n,), generator=generator)]
+    return _gather(trajectories, which, first, length)
+
+
+def all_windows(
+    trajectories: Trajectories, length: int, stride: int = 1, usable: Bool[Tensor, " steps"] | None = None
+) -> Windows:
+    """Every window whose start is a multiple of `stride`, trajectory by trajectory and in order of time.
+
+    Takes `length` and `usable` as `cut` does, and raises the same.
+    """
+    if stride < 1:
+        raise ConfigError(f"stride is {stride}", "give a positive number of steps between windows")
+    starts = _starts(trajectories, length, usable)
+    starts = starts[starts % stride == 0]
+    which = torch.arange(len(trajectories)).repeat_interleave(len(starts))
+    return _gather(trajectories, which, starts.repeat(len(trajectories)), length)
+
+
+def _starts(trajectories: Trajectories, length: int, usable: Tensor | None) -> Tensor:
+    """First steps of the windows that fit and contain usable steps only."""
+    steps = trajectories.steps
+    if not 1 <= length <= steps:
+        raise ConfigError(
+            f"a window of {length} steps does not fit trajectories of {steps}",
+            f"choose a length from 1 to {steps}, or record more steps",
+        )
+    if not len(trajectories):
+        raise ConfigError("there is no trajectory to cut windows from", "record at least one")
+    allowed = torch.ones(steps, dtype=torch.bool) if usable is None else usable.cpu()
+    starts = allowed.unfold(0, length, 1).all(dim=1).nonzero().squeeze(1)
+    if not len(starts):
+        raise ConfigError(
+            f"no {length} consecutive steps are all usable: {int(allowed.sum())} of {steps} are",
+            "choose a shorter length or another gauge",
+        )
+    return starts
+
+
+def _gather(trajectories: Trajectories, which: Tensor, first: Tensor, length: int) -> Windows:
+    times = first[:, None] + torch.arange(length + 1)
+    return Windows(trajectories.states[which[:, None], times], times, which)
