@@ -110,8 +110,9 @@ def test_images_of_a_gaussian_model_have_the_law_its_linear_steps_predict(gaussi
     whitened = (images - centre) / variance.sqrt()
     covariance = whitened.T @ whitened / n
     assert (covariance - torch.eye(16)).abs().max() < 5 * math.sqrt(2 / n)
-    # It is the data's law up to the coarseness of 100 steps, which costs DDPM the more the smaller a variance is.
-    torch.testing.assert_close(variance, gaussian.eigenvalues, rtol=0.05, atol=0.01)
+    # It is the data's law up to the coarseness of 100 steps: the posterior's variance is too small for long steps.
+    ratio = variance / gaussian.eigenvalues
+    assert ((ratio > 0.65) & (ratio < 1.05)).all()
 
 
 def test_clipping_applies_to_the_denoised_image_before_the_step(scripted) -> None:
