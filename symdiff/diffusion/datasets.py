@@ -33,4 +33,4 @@ def digits(seed: int = 0) -> tuple[Float[Tensor, "train 1 8 8"], Float[Tensor, "
 
     images = torch.from_numpy(load_digits().images).to(torch.float32).reshape(-1, *SHAPE) / 8 - 1
     order = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))
-    return images[order[HELD_OUT:]], images[order[:HELD_OUT]]
+    return images[order[:-HELD_OUT]], images[order[-HELD_OUT:]]

@@ -8,9 +8,17 @@ from difflib import get_close_matches
 from symdiff.diffusion.denoisers.base import Denoiser
 from symdiff.diffusion.denoisers.gaussian import GaussianDenoiser
 from symdiff.diffusion.denoisers.mixture import GaussianMixtureDenoiser, KernelMixtureDenoiser
+from symdiff.diffusion.denoisers.network import DIGITS_WEIGHTS, NetworkDenoiser, load_network
 from symdiff.errors import ModelError
 
+
+def embedded_digits() -> NetworkDenoiser:
+    """The network trained on 8x8 digits that ships with symdiff."""
+    return load_network(DIGITS_WEIGHTS, "digits")
+
+
 SOURCES: dict[str, Callable[[], Denoiser]] = {
+    "digits": embedded_digits,
     "gaussian": GaussianDenoiser.of_digits,
     "mixture": KernelMixtureDenoiser.of_digits,
 }
@@ -43,5 +51,7 @@ __all__ = [
     "GaussianDenoiser",
     "GaussianMixtureDenoiser",
     "KernelMixtureDenoiser",
+    "NetworkDenoiser",
+    "embedded_digits",
     "load_denoiser",
 ]

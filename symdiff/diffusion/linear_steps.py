@@ -1,0 +1,70 @@
+"""Closed forms of the reverse process on Gaussian data ``N(mu, C)``, where every step is affine in the state.
+
+All steps share the eigenvectors of C. Per eigenvalue lambda the state at time t has the variance
+``s_t = alpha_bar_t lambda + 1 - alpha_bar_t``, and everything below is a function of lambda.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from symdiff.diffusion.elbo import prior_term, transition_term
+from symdiff.diffusion.samplers import StepTable, posterior_coefficients
+
+
+def marginal_variance(alpha_bar: Float[Tensor, " time"], eigenvalues: Float[Tensor, " d"]) -> Float[Tensor, "time d"]:
+    """``s_t(lambda)``, the variance of x_t along each eigenvector of C."""
+    return alpha_bar[:, None] * eigenvalues + (1 - alpha_bar)[:, None]
+
+
+def step_eigenvalues(table: StepTable, eigenvalues: Float[Tensor, " d"]) -> Float[Tensor, "steps d"]:
+    """Eigenvalues of the linear part of every step, ``P + Q A lambda / s_t``.
+
+    They equal ``sqrt(alpha_t) s_{t-1} / s_t`` for DDPM and ``kappa/sigma + (A' - kappa A/sigma) A lambda / s_t`` for
+    DDIM; `eigenvalues` are those of C.
+    """
+    now = table.alpha_bar[:-1]
+    gain = now.sqrt()[:, None] * eigenvalues / marginal_variance(now, eigenvalues)
+    return table.P[:, None] + table.Q[:, None] * gain
+
+
+def step_offsets(
+    table: StepTable, eigenvalues: Float[Tensor, " d"], mean: Float[Tensor, " d"]
+) -> Float[Tensor, "steps d"]:
+    """The translation of every step, ``A' mu - A_t A mu``, in the eigenbasis of C; `mean` is mu in that basis."""
+    signal = table.alpha_bar.sqrt()[:, None]
+    return (signal[1:] - step_eigenvalues(table, eigenvalues) * signal[:-1]) * mean
+
+
+def reverse_variance(alpha_bar: Float[Tensor, " time"], eigenvalues: Float[Tensor, " d"]) -> Float[Tensor, "steps d"]:
+    """Exact variance of ``q(x_{t-1} | x_t)``, ``beta_t s_{t-1} / s_t``, for states in the order of sampling."""
+    spread = marginal_variance(alpha_bar, eigenvalues)
+    _, _, _, beta = posterior_coefficients(alpha_bar)
+    return beta[:, None] * spread[1:] / spread[:-1]
+
+
+def expected_bound(
+    alpha_bar: Float[Tensor, " time"], eigenvalues: Float[Tensor, " d"], mean: Float[Tensor, " d"]
+) -> Float[Tensor, ""]:
+    """``E[-ELBO]`` of the optimal model with its exact reverse variances, in nats, with a continuous ``L_0``.
+
+    It equals ``H(x_0) + KL(q(x_T) || N(0, I))``: with exact reverse steps the bound loses nothing but the mismatch of
+    the prior.
+
+    Parameters
+    ----------
+    alpha_bar
+        ``[T+1]`` in the order of sampling, ending at 1.
+    eigenvalues, mean
+        Of C, and mu in the eigenbasis of C.
+    """
+    _, denoised, posterior, _ = posterior_coefficients(alpha_bar)
+    reverse = reverse_variance(alpha_bar, eigenvalues)
+    spread = marginal_variance(alpha_bar[:-1], eigenvalues)
+    error = eigenvalues * (1 - alpha_bar[:-1])[:, None] / spread  # posterior variance of x_0 given x_t
+    prior = prior_term(alpha_bar[0], eigenvalues + mean**2).sum()
+    steps = transition_term(posterior[:-1, None], denoised[:-1, None], reverse[:-1], error[:-1]).sum()
+    last = 0.5 * (torch.log(2 * torch.pi * reverse[-1]) + error[-1] / reverse[-1]).sum()
+    return prior + steps + last
