@@ -15,7 +15,7 @@ from symdiff.errors import OutputError, StoreError
 from symdiff.trajectories.appearing import discard, disk_errors
 from symdiff.trajectories.data import Trajectories
 from symdiff.trajectories.recipe import Recipe
-from symdiff.trajectories.recording import Progress, Recorder
+from symdiff.trajectories.recording import OnProgress, Recorder
 from symdiff.trajectories.store import SHARD_BYTES, read_manifest, read_store, shard_ranges, write_parts
 
 
@@ -43,7 +43,7 @@ def recorded(
     batch_size: int | None = None,
     clip: bool = False,
     cache: Path | None = None,
-    on_progress: Progress | None = None,
+    on_progress: OnProgress | None = None,
 ) -> tuple[Trajectories, bool]:
     """The recording from the cache, made first if it is not there.
 
@@ -87,7 +87,7 @@ def record_store(
     *,
     batch_size: int | None = None,
     clip: bool = False,
-    on_progress: Progress | None = None,
+    on_progress: OnProgress | None = None,
 ) -> bool:
     """Record into `directory`, holding one shard in memory at a time.
 

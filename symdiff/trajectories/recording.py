@@ -16,7 +16,7 @@ from symdiff.trajectories.data import Trajectories
 from symdiff.trajectories.device import resolve_device
 from symdiff.trajectories.recipe import Recipe
 
-Progress = Callable[[int, int], None]
+OnProgress = Callable[[int, int], None]
 """Called with the reverse steps done and to do, counted over all trajectories."""
 
 MAX_BATCH = 256
@@ -34,7 +34,7 @@ def record(
     *,
     batch_size: int | None = None,
     clip: bool = False,
-    on_progress: Progress | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Trajectories:
     """Sample `trajectories` images and keep every state on the way.
 
@@ -100,7 +100,7 @@ class Recorder:
         recipe: Recipe,
         device: str | torch.device = "auto",
         batch_size: int | None = None,
-        on_progress: Progress | None = None,
+        on_progress: OnProgress | None = None,
     ) -> None:
         if batch_size is not None and batch_size < 1:
             raise ConfigError(f"batch_size is {batch_size}", "choose at least 1, or leave it out")

@@ -1,0 +1,63 @@
+"""Timing, the exponent of a power law, and what has to be said about the machine."""
+
+from __future__ import annotations
+
+import math
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+
+@dataclass(frozen=True)
+class Table:
+    """What a benchmark found: rows of figures, and conclusions drawn from them."""
+
+    title: str
+    rows: list[dict[str, Any]]
+    conclusions: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def seconds(call: Callable[[], object], block: float = 0.05, blocks: int = 5) -> float:
+    """Time of one call: the least over `blocks`, each of which repeats it for at least `block` seconds.
+
+    Other processes only ever add time, so the least is the figure that comes back on a busy machine.
+    """
+    call()
+    start = time.perf_counter()
+    call()
+    repeats = max(1, math.ceil(block / max(time.perf_counter() - start, 1e-7)))
+    times = []
+    for _ in range(blocks):
+        start = time.perf_counter()
+        for _ in range(repeats):
+            call()
+        times.append((time.perf_counter() - start) / repeats)
+    return min(times)
+
+
+def exponent(sizes: Sequence[float], times: Sequence[float]) -> float:
+    """The p of ``time ~ size^p``, by least squares on logarithms: 1 is linear."""
+    return statistics.linear_regression([math.log(n) for n in sizes], [math.log(t) for t in times]).slope
+
+
+def machine() -> dict[str, Any]:
+    """Processor, threads, load and versions: without them a figure in seconds says nothing."""
+    cpu = platform.processor() or platform.machine()
+    if os.path.exists("/proc/cpuinfo"):
+        with open("/proc/cpuinfo", encoding="utf-8") as stream:
+            cpu = next((line.split(":", 1)[1].strip() for line in stream if line.startswith("model name")), cpu)
+    return {
+        "cpu": cpu,
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "load_1min": round(os.getloadavg()[0], 2),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+    }
