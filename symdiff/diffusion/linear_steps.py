@@ -46,25 +46,30 @@ def reverse_variance(alpha_bar: Float[Tensor, " time"], eigenvalues: Float[Tenso
 
 
 def expected_bound(
-    alpha_bar: Float[Tensor, " time"], eigenvalues: Float[Tensor, " d"], mean: Float[Tensor, " d"]
+    alpha_bar: Float[Tensor, " time"],
+    eigenvalues: Float[Tensor, " d"],
+    mean: Float[Tensor, " d"],
+    reverse: Float[Tensor, "steps d"] | None = None,
 ) -> Float[Tensor, ""]:
-    """``E[-ELBO]`` of the optimal model with its exact reverse variances, in nats, with a continuous ``L_0``.
+    """``E[-ELBO]`` of the optimal denoiser in nats, with a continuous ``L_0``.
 
-    It equals ``H(x_0) + KL(q(x_T) || N(0, I))``: with exact reverse steps the bound loses nothing but the mismatch of
-    the prior.
+    With the exact reverse variances it equals ``H(x_0) + KL(q(x_T) || N(0, I))``: then the bound loses nothing but
+    the mismatch of the prior.
 
     Parameters
     ----------
     alpha_bar
-        ``[T+1]`` in the order of sampling, ending at 1.
+        ``[steps+1]`` in the order of sampling, ending at 1.
     eigenvalues, mean
         Of C, and mu in the eigenbasis of C.
+    reverse
+        Variances of the modelled reverse steps; the exact ones if ``None``.
     """
     _, denoised, posterior, _ = posterior_coefficients(alpha_bar)
-    reverse = reverse_variance(alpha_bar, eigenvalues)
+    variance = reverse_variance(alpha_bar, eigenvalues) if reverse is None else reverse
     spread = marginal_variance(alpha_bar[:-1], eigenvalues)
     error = eigenvalues * (1 - alpha_bar[:-1])[:, None] / spread  # posterior variance of x_0 given x_t
     prior = prior_term(alpha_bar[0], eigenvalues + mean**2).sum()
-    steps = transition_term(posterior[:-1, None], denoised[:-1, None], reverse[:-1], error[:-1]).sum()
-    last = 0.5 * (torch.log(2 * torch.pi * reverse[-1]) + error[-1] / reverse[-1]).sum()
+    steps = transition_term(posterior[:-1, None], denoised[:-1, None], variance[:-1], error[:-1]).sum()
+    last = 0.5 * (torch.log(2 * torch.pi * variance[-1]) + error[-1] / variance[-1]).sum()
     return prior + steps + last

@@ -44,28 +44,23 @@ class NetworkDenoiser(Denoiser):
         digest = fingerprint(description, schedule.alpha_bar, *(state[key] for key in sorted(state)))
         size = network.config.size
         super().__init__(name, (1, size, size), schedule, digest)
-        self._double: UNet | None = None
+        # Made here and not on first use: parameters cannot be cast inside a torch.func transform.
+        self._double = copy.deepcopy(self.network).double()
 
     def denoise(self, x: Float[Tensor, "batch c h w"], t: int) -> Float[Tensor, "batch c h w"]:
         """``x0hat = A x - sigma v(x, t)``."""
         if t == 0:
             return x
         signal, sigma = self.schedule.signal(t), self.schedule.sigma(t)
-        velocity: Tensor = self._network_like(x)(x, log_snr(self.schedule, torch.tensor([t])).to(x))
+        network = self._double if x.dtype == torch.float64 else self.network
+        velocity: Tensor = network(x, log_snr(self.schedule, torch.tensor([t])).to(x))
         return signal * x - sigma * velocity
 
     def to(self, device: torch.device | str) -> Denoiser:
         """Moves the network to `device` and returns the denoiser itself."""
         self.network.to(device)
-        self._double = None
+        self._double.to(device)
         return self
-
-    def _network_like(self, x: Tensor) -> UNet:
-        if x.dtype != torch.float64:
-            return self.network
-        if self._double is None:
-            self._double = copy.deepcopy(self.network).double()
-        return self._double
 
 
 def log_snr(schedule: Schedule, t: Tensor) -> Float[Tensor, " times"]:

@@ -46,15 +46,23 @@ class UNetConfig:
         return cls(**{**data, "channels": tuple(data["channels"])})
 
 
+class GroupNorm(nn.GroupNorm):
+    """Group normalisation whose forward-mode derivative exists in every memory layout."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Same shape as `x`."""
+        return super().forward(x.contiguous())
+
+
 class ResidualBlock(nn.Module):
     """Two convolutions whose features are scaled and shifted by the time embedding (FiLM)."""
 
     def __init__(self, inputs: int, outputs: int, config: UNetConfig) -> None:
         super().__init__()
-        self.norm1 = nn.GroupNorm(config.groups, inputs)
+        self.norm1 = GroupNorm(config.groups, inputs)
         self.conv1 = nn.Conv2d(inputs, outputs, 3, padding=1)
         self.film = nn.Linear(config.embedding, 2 * outputs)
-        self.norm2 = nn.GroupNorm(config.groups, outputs)
+        self.norm2 = GroupNorm(config.groups, outputs)
         self.dropout = nn.Dropout(config.dropout)
         self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1)
         self.skip = nn.Conv2d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
@@ -74,7 +82,7 @@ class SelfAttention(nn.Module):
 
     def __init__(self, channels: int, config: UNetConfig) -> None:
         super().__init__()
-        self.norm = nn.GroupNorm(config.groups, channels)
+        self.norm = GroupNorm(config.groups, channels)
         self.query_key_value = nn.Linear(channels, 3 * channels)
         self.out = nn.Linear(channels, channels)
         nn.init.zeros_(self.out.weight)
@@ -117,7 +125,7 @@ class UNet(nn.Module):
         self.attention = SelfAttention(half, config)
         self.up1 = ResidualBlock(half + full, full, config)
         self.up2 = ResidualBlock(full, full, config)
-        self.norm_out = nn.GroupNorm(config.groups, full)
+        self.norm_out = GroupNorm(config.groups, full)
         self.conv_out = nn.Conv2d(full, 1, 3, padding=1)
         nn.init.zeros_(self.conv_out.weight)
         nn.init.zeros_(self.conv_out.bias)  # type: ignore[arg-type]
