@@ -1,0 +1,66 @@
+"""The image grids of a report: a trajectory strip, reconstructions, and latent traversals."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from symdiff.report.images import ImageGrid, image_grid
+from symdiff.report.notation import number
+from symdiff.report.rundata import RunData
+
+ROWS = 8
+"""Traversals of more blocks than this are set in two panels."""
+
+
+def pictures(run: RunData) -> dict[str, list[ImageGrid]]:
+    """All pictures the run has images for, each of one or more panels: strip, reconstructions, traversals."""
+    drawn = {"strip": strip(run), "reconstructions": reconstructions(run), "traversals": traversals(run)}
+    return {name: panels for name, panels in drawn.items() if panels}
+
+
+def strip(run: RunData) -> list[ImageGrid]:
+    """A few trajectories from noise to image, one a row."""
+    images = run.array("strip", 5)
+    if images is None:
+        return []
+    labels = _labels(run.array("strip_alpha_bar", 1), images.shape[1])
+    count, times = images.shape[:2]
+    return [image_grid(images, f"{count} trajectories, each at {times} times from pure noise to the image.", labels)]
+
+
+def reconstructions(run: RunData) -> list[ImageGrid]:
+    """Recorded observations above what is decoded from the latents predicted by the actions."""
+    observed = run.array("reconstruction_observations", 5)
+    predicted = run.array("reconstruction_predictions", 5)
+    if observed is None or predicted is None or observed.shape != predicted.shape:
+        return []
+    pairs = np.stack([observed, predicted], axis=1).reshape(-1, *observed.shape[1:])
+    count, length = observed.shape[:2]
+    alt = f"{count} held-out sequences of {length} observations, each above its reconstruction."
+    return [image_grid(pairs, alt, [str(step) for step in range(length)], ["o", "ô"] * count)]
+
+
+def traversals(run: RunData) -> list[ImageGrid]:
+    """What the decoder shows as one latent block is moved, one block a row."""
+    images = run.array("traversals", 5)
+    if images is None:
+        return []
+    labels = _labels(run.array("traversal_values", 1), images.shape[1])
+    count, points = images.shape[:2]
+    # Two panels beside each other are as high as the reconstructions next to them.
+    half = count if count <= ROWS else -(-count // 2)
+    return [
+        image_grid(
+            images[start : start + half],
+            f"Decoded images along latent blocks {start + 1} to {min(start + half, count)}, {points} points each.",
+            labels,
+            [str(block + 1) for block in range(start, min(start + half, count))],
+        )
+        for start in range(0, count, half)
+    ]
+
+
+def _labels(values: NDArray[np.float64] | None, columns: int) -> list[str]:
+    """One number a column; none if their count is not that of the columns."""
+    return [number(value, 2) for value in values] if values is not None and values.size == columns else []
