@@ -173,19 +173,12 @@ class RunDirectory:
     @contextmanager
     def file(self, name: str) -> Iterator[Path]:
         """Give a temporary path to write to, which becomes `name` on success and vanishes otherwise."""
-        temporary = self / f".{name}.{os.getpid()}.tmp"
-        with disk_errors(self / name):
-            try:
-                yield temporary
-                temporary.replace(self / name)
-            except BaseException:
-                temporary.unlink(missing_ok=True)
-                raise
+        with replacing(self / name) as temporary:
+            yield temporary
 
     def write_json(self, name: str, document: Any) -> None:
         """Write a JSON document."""
-        with self.file(name) as temporary:
-            temporary.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        write_document(self / name, document)
 
     def finish(self, result: Result) -> None:
         """Write the result, remove the checkpoints and mark the run as done."""
@@ -268,6 +261,31 @@ class RunDirectory:
             # On a full disk the status cannot be written either; the error that says so matters more.
             if error is None:
                 raise
+
+
+@contextmanager
+def replacing(file: Path) -> Iterator[Path]:
+    """Give a temporary sibling of `file` to write to, which replaces it on success and vanishes otherwise.
+
+    Raises
+    ------
+    DiskError
+        It cannot be written.
+    """
+    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    with disk_errors(file):
+        try:
+            yield temporary
+            temporary.replace(file)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+def write_document(file: Path, document: Any) -> None:
+    """Write a JSON document, complete or not at all."""
+    with replacing(file) as temporary:
+        temporary.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def _refuse_unwritable(path: Path) -> None:

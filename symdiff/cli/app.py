@@ -1,0 +1,45 @@
+"""The commands of `symdiff`. Importing this must not import torch: `symdiff --help` answers at once."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from symdiff import __version__
+from symdiff.cli import plugins
+from symdiff.cli.analyze import analyze
+from symdiff.cli.doctor import doctor
+from symdiff.cli.record import record
+from symdiff.cli.report import report
+
+app = typer.Typer(
+    name="symdiff",
+    help="Is a diffusion process group-structured, under which group, into which parts, and how sure are we?",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"symdiff {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def symdiff(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Is a diffusion process group-structured, under which group, into which parts, and how sure are we?"""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+for command in (analyze, record, report, doctor):
+    app.command()(command)
+app.add_typer(plugins.app, name="plugins")

@@ -1,0 +1,40 @@
+"""Flags that several commands share."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def _quiet(given: bool) -> bool:
+    if given:
+        logging.getLogger("symdiff").setLevel(logging.ERROR)
+    return given
+
+
+def _verbose(count: int) -> int:
+    if count:
+        logging.getLogger("symdiff").setLevel(logging.DEBUG if count > 1 else logging.INFO)
+    return count
+
+
+# How much is told on stderr. The callbacks do the work; the commands only declare them.
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", callback=_quiet, help="Errors only: no progress, no warnings.")]
+Verbose = Annotated[int, typer.Option("--verbose", "-v", count=True, callback=_verbose, help="Log more; -vv: all.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+Json = Annotated[bool, typer.Option("--json", help="Print exactly one JSON document on stdout, on failure too.")]
+
+# Settings: None means not given, so that environment, file and default can speak.
+Model = Annotated[str | None, typer.Argument(metavar="[MODEL]", help="The diffusion model; default: digits.")]
+SamplerName = Annotated[
+    str | None, typer.Option("--sampler", metavar="NAME", help="ddpm, ddim, ddim:eta=0.5; default: ddpm.")
+]
+Steps = Annotated[int | None, typer.Option(help="Reverse steps of a trajectory; default: 50.")]
+Count = Annotated[int | None, typer.Option("--trajectories", help="Trajectories to record; default: 512.")]
+Seed = Annotated[int | None, typer.Option(help="Seed of everything random; default: 0.")]
+Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N; default: auto.")]
+Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where to write; default: runs/<id>.")]

@@ -1,0 +1,79 @@
+"""`symdiff record`: sample a diffusion model and keep every state on the way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from symdiff.cli.flags import Count, Debug, Device, Json, Model, Quiet, SamplerName, Seed, Steps, Verbose
+from symdiff.cli.outcome import Outcome
+
+
+def record(
+    model: Model = None,
+    *,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The store to write; must not exist yet.")],
+    sampler: SamplerName = None,
+    steps: Steps = None,
+    trajectories: Count = None,
+    seed: Seed = None,
+    device: Device = None,
+    clip: Annotated[bool, typer.Option("--clip", help="Clip predicted images to [-1, 1] in every step.")] = False,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = 0,
+    debug: Debug = False,
+) -> Outcome:
+    """Record reverse-process trajectories of MODEL into DIR: safetensors shards and a manifest with checksums."""
+    from symdiff.settings import gather
+
+    given = {
+        "model": model,
+        "sampler": sampler,
+        "steps": steps,
+        "trajectories": trajectories,
+        "seed": seed,
+        "device": device,
+    }
+    settings = gather(given)
+    from symdiff.cli.progress import progress_on_stderr
+    from symdiff.models import find_denoiser, find_sampler
+    from symdiff.trajectories.cache import record_store
+    from symdiff.trajectories.device import resolve_device
+    from symdiff.trajectories.store import read_manifest
+
+    device_found = resolve_device(settings.device)
+    chosen = find_sampler(settings.sampler)
+    denoiser = find_denoiser(settings.model)
+    with progress_on_stderr() as progress:
+        progress.phase("record")
+        held = record_store(
+            out,
+            denoiser,
+            chosen,
+            settings.steps,
+            settings.trajectories,
+            settings.seed,
+            device_found,
+            clip=clip,
+            on_progress=progress.update,
+        )
+    manifest = read_manifest(out)
+    document: dict[str, Any] = {
+        "schema": "symdiff.recording/1",
+        "directory": str(out),
+        "from_cache": held,
+        "model": settings.model,
+        "sampler": chosen.name,
+        "steps": settings.steps,
+        "trajectories": manifest["trajectories"],
+        "observation_shape": manifest["observation_shape"],
+        "shards": len(manifest["shards"]),
+    }
+    done = "held already" if held else "recorded"
+    shape = " x ".join(map(str, document["observation_shape"]))
+    return Outcome(
+        document, f"{done} in {out}: {document['trajectories']} trajectories of {settings.steps} steps, {shape}"
+    )

@@ -1,0 +1,92 @@
+"""`symdiff report`: write the pages again, or put the figures of runs side by side."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from json import dumps
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from symdiff.cli.flags import Debug, Json, Quiet, Verbose
+from symdiff.cli.outcome import Outcome
+from symdiff.errors import UsageError
+from symdiff.nearest import did_you_mean
+
+if TYPE_CHECKING:
+    from symdiff.result import Result
+
+FORMATS = ("html", "md", "csv", "json")
+
+
+def report(
+    runs: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Run directories of `symdiff analyze`.")],
+    format: Annotated[
+        str, typer.Option(metavar="LIST", help="Any of html, md, csv, json, separated by commas.")
+    ] = "html",
+    baseline: Annotated[Path | None, typer.Option(metavar="RUN", help="Also show what changed from this run.")] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = 0,
+    debug: Debug = False,
+) -> Outcome:
+    """Write the report of finished runs again: html into each directory, tables to stdout."""
+    formats = _formats(format)
+    from symdiff import report as reports
+    from symdiff.result import load_result
+
+    results = {str(run): load_result(run) for run in runs}
+    reference = load_result(baseline) if baseline else None
+    pages = _pages(runs, baseline) if "html" in formats else {}
+    document = {
+        "schema": "symdiff.report/1",
+        "baseline": str(baseline) if baseline else None,
+        "index": pages.get("index"),
+        "runs": [_entry(name, result, reference, pages.get(name)) for name, result in results.items()],
+    }
+    make = {
+        "html": lambda: "\n".join(pages.values()) + "\n",
+        "md": lambda: reports.markdown(results, reference),
+        "csv": lambda: reports.csv(results, reference),
+        "json": lambda: dumps(document, indent=2) + "\n",
+    }
+    return Outcome(document, "".join(make[name]() for name in formats).removesuffix("\n"))
+
+
+def _pages(runs: list[Path], baseline: Path | None) -> dict[str, str]:
+    """Write a page a run, and an index beside several runs that share a folder."""
+    from symdiff.report import write_index, write_report
+
+    pages = {str(run): str(write_report(run)) for run in runs}
+    parents = {run.resolve().parent for run in runs}
+    if len(runs) > 1 and len(parents) == 1:
+        pages["index"] = str(write_index(runs, runs[0].parent / "index.html", baseline))
+    return pages
+
+
+def _entry(name: str, result: Result, baseline: Result | None, page: str | None) -> dict[str, Any]:
+    from symdiff.report import compare
+
+    entry = {
+        "directory": name,
+        "report": page,
+        "model": result.model,
+        "group": result.group,
+        "structured": result.verdict.structured,
+        "diagnostics": {key: estimate.model_dump(mode="json") for key, estimate in result.diagnostics.items()},
+    }
+    if baseline is not None:
+        entry["differences"] = [asdict(difference) for difference in compare(result, baseline)]
+    return entry
+
+
+def _formats(text: str) -> list[str]:
+    chosen = list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    for name in chosen:
+        if name not in FORMATS:
+            hint = f"{did_you_mean(name, FORMATS)} known: {', '.join(FORMATS)}".strip()
+            raise UsageError(f"there is no format {name!r}", hint)
+    if not chosen:
+        raise UsageError("--format names no format", f"known: {', '.join(FORMATS)}")
+    return chosen

@@ -1,0 +1,102 @@
+"""Run a command: errors become messages and exit codes, stdout carries the result only."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import sys
+import traceback
+from contextlib import nullcontext, redirect_stdout
+from typing import Any
+
+from typer.exceptions import TyperException
+from typer.main import get_command
+
+from symdiff.cli.app import app
+from symdiff.cli.outcome import Outcome, print_error, print_outcome
+from symdiff.errors import DiskError, InterruptedRunError, SymdiffError, UsageError
+
+INTERNAL = "this is a defect of symdiff or of a plugin; --debug shows where"
+
+
+class InternalError(SymdiffError):
+    """Something nobody foresaw."""
+
+    code = "internal"
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command line `arguments` and return the exit code."""
+    stdout = sys.stdout
+    flags = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    as_json = "--json" in flags and "--help" not in flags
+    start_logging()
+    try:
+        # Whatever a model or a plugin prints goes to stderr, so that stdout holds one document.
+        with redirect_stdout(sys.stderr) if as_json else nullcontext():
+            answer = get_command(app).main(args=arguments, prog_name="symdiff", standalone_mode=False)
+        if isinstance(answer, Outcome):
+            print_outcome(answer, as_json, stdout)
+            if answer.failure is not None:
+                print_error(answer.failure, False, stdout)
+                return answer.failure.exit_code
+            return 0
+        if answer == InterruptedRunError.exit_code:  # Ctrl-C outside a run: typer turned it into this code
+            raise InterruptedRunError("interrupted", "nothing was being written")
+        return int(answer or 0)
+    except BrokenPipeError:
+        # The reader of a pipe left; Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
+        return 1
+    except Exception as error:
+        if "--debug" in flags:
+            traceback.print_exc(file=sys.stderr)
+        translated = translate(error)
+        print_error(translated, as_json, stdout)
+        return translated.exit_code
+
+
+def translate(error: BaseException) -> SymdiffError:
+    """Return the error as one of ours."""
+    if isinstance(error, SymdiffError):
+        return error
+    if isinstance(error, TyperException):
+        context: Any = getattr(error, "ctx", None)
+        command = context.command_path if context is not None else "symdiff"
+        return UsageError(error.format_message(), f"see `{command} --help`")
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DiskError(f"cannot write {error.filename or 'to the disk'}: {error.strerror}", "free some room")
+    return InternalError(f"{type(error).__name__}: {error}", INTERNAL)
+
+
+class _Plain(logging.Formatter):
+    """``warning: text``, without the time and place that belong into a log file."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        return text if record.levelno == logging.INFO else f"{record.levelname.lower()}: {text}"
+
+
+def start_logging() -> None:
+    """Send warnings of symdiff and of Python to stderr, a line each; -v and -q change the level later."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Plain("%(message)s"))
+    logger = logging.getLogger("symdiff")
+    logger.handlers[:] = [handler]
+    logger.propagate = False
+    logger.setLevel(logging.WARNING)
+    if not sys.warnoptions:
+        _log_warnings(logger)
+
+
+def _log_warnings(logger: logging.Logger) -> None:
+    """Show a Python warning as a message of ours, without the line of code it comes from."""
+    import warnings
+
+    def show(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:
+        # Only our own are meant for the user; what libraries tell developers is shown with -v.
+        ours = category in (UserWarning, RuntimeWarning)
+        logger.log(logging.WARNING if ours else logging.INFO, "%s", " ".join(str(message).split()))
+
+    warnings.showwarning = show

@@ -1,0 +1,60 @@
+"""From the MODEL and ``--sampler`` of the command line to a denoiser and a sampler."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from symdiff.diffusion import SAMPLERS, SOURCES, Denoiser, Sampler
+from symdiff.errors import ConfigError, ModelError
+from symdiff.nearest import did_you_mean
+from symdiff.plugins import load_plugins
+
+DEFAULT_SAMPLER = "ddpm"
+
+
+def find_denoiser(model: str) -> Denoiser:
+    """Return the diffusion model called `model`, embedded or brought by a plugin.
+
+    Raises
+    ------
+    ModelError
+        There is no such model, or what its plugin returns is none.
+    """
+    if model in SOURCES:
+        return SOURCES[model]()
+    sources = load_plugins().sources
+    if model not in sources:
+        known = sorted([*SOURCES, *sources])
+        hint = f"{did_you_mean(model, known)} available: {', '.join(known)}".strip()
+        raise ModelError(f"there is no model {model!r}", hint)
+    denoiser = sources[model]()
+    if not isinstance(denoiser, Denoiser):
+        raise ModelError(f"the source of model {model!r} returned {denoiser!r:.80}, not a Denoiser")
+    return denoiser
+
+
+def find_sampler(name: str | None) -> Sampler:
+    """Return the sampler `name`, such as ``ddpm`` or ``ddim:eta=0.5``; ``None`` is the default.
+
+    Raises
+    ------
+    ConfigError
+        There is no such sampler, or it has no such setting.
+    """
+    kind, _, settings = (name or DEFAULT_SAMPLER).partition(":")
+    if kind not in SAMPLERS:
+        hint = f"{did_you_mean(kind, SAMPLERS)} available: {', '.join(sorted(SAMPLERS))}".strip()
+        raise ConfigError(f"there is no sampler {kind!r}", hint)
+    defaults = {key: item.default for key, item in inspect.signature(SAMPLERS[kind]).parameters.items()}
+    given: dict[str, Any] = {}
+    for pair in filter(None, settings.split(",")):
+        key, _, value = pair.partition("=")
+        if key not in defaults:
+            raise ConfigError(f"sampler {kind} has no setting {key!r}", f"it has: {', '.join(defaults) or 'none'}")
+        try:
+            given[key] = type(defaults[key])(value)
+        except ValueError:
+            expected = type(defaults[key]).__name__
+            raise ConfigError(f"{key} of sampler {kind} is {value!r}", f"must be a {expected}") from None
+    return SAMPLERS[kind](**given)
