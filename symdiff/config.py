@@ -32,7 +32,7 @@ class RunFlags(BaseModel):
     sampler: str | None = Field(None, min_length=1, description="How to sample; default: the model's own.")
     steps: Integer = Field(50, ge=2, le=100_000, description="Reverse steps of a trajectory.")
     trajectories: Integer = Field(512, ge=10, le=10_000_000, description="Trajectories to record.")
-    length: Integer = Field(6, ge=1, le=1000, description="Number of actions N of a training sequence.")
+    length: Integer = Field(4, ge=1, le=1000, description="Number of actions N of a training sequence.")
     latent: Integer | None = Field(
         None, ge=1, le=65_536, description="Latent dimension m; default: the group family's own."
     )

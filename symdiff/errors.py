@@ -44,6 +44,12 @@ class DivergedError(RunError):
     code = "diverged"
 
 
+class BlindProjectionError(RunError):
+    """The representation that satisfies the law no longer sees what it was to represent."""
+
+    code = "blind"
+
+
 class DiskError(RunError):
     """Writing failed: disk full, read-only, permission."""
 

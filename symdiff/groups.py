@@ -5,32 +5,47 @@ An element of a group is a tensor of coordinates ``[..., *element_shape]``; ther
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from symdiff.hae import HAE
-from symdiff.representations import Representation
+from symdiff.closed_form import fit_linear_decoder, principal_components
+from symdiff.errors import ConfigError
+from symdiff.hae import HAE, Decoder, Encoder, LossNorm
+from symdiff.representations import LieRepresentation, MLPRepresentation, Representation
 from symdiff.trajectories import Sequences, Trajectories
 
 PLUGIN_API = 1
 """Version of the plugin contract. A plugin built for another version is refused as incompatible."""
 
+START_SEQUENCES = 16384
+"""Sequences a closed-form start is computed from."""
+
 
 class FamilyOptions(BaseModel):
-    """Base of a family's ``Options``: frozen, unknown keys refused."""
+    """Options every family has; a family's own ``Options`` derive from it. Frozen, unknown keys refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    hidden: int = Field(64, ge=1, le=8192, description="Width of the hidden layers of encoder and decoder.")
+    loss_norm: LossNorm = Field("squared", description="Norms of the two losses: squared, or l2 as published.")
+    gamma: float = Field(3.0, gt=0, description="Weight of the latent prediction loss.")
+    penalty: float = Field(0.3, ge=0, description="Final weight of the homomorphism penalty, annealed from 0.")
+    learning_rate: float = Field(5e-4, gt=0, description="Peak learning rate.")
+    batch: int = Field(128, ge=1, description="Sequences in a batch.")
+    start: Literal["closed-form", "random"] = Field("closed-form", description="Where training starts.")
 
 
 class GroupFamily(ABC):
     """A group acting on observations, and the models that represent it.
 
-    Subclasses give the class attributes `name` and `summary`, `element_shape`, the group
-    (`identity`, `compose`, `inverse`, `sample`, `distance`) and the action (`act`); all else has a default.
+    Subclasses give the class attributes `name` and `summary`, `element_shape`, the group (`identity`, `compose`,
+    `inverse`, `sample`, `distance`) and the action (`act`); all else has a default. A Lie group also gives `log`,
+    `exp` and `bracket`, and is then represented through its algebra.
 
     Parameters
     ----------
@@ -47,6 +62,10 @@ class GroupFamily(ABC):
     def __init__(self, observation_shape: tuple[int, int, int], options: Any = None) -> None:
         self.observation_shape = observation_shape
         self.options = options if options is not None else self.Options()
+
+    def __repr__(self) -> str:
+        """A form that can be read back."""
+        return f"{type(self).__name__}({self.observation_shape}, {self.options!r})"
 
     # --- the group ----------------------------------------------------------------------------
 
@@ -75,8 +94,116 @@ class GroupFamily(ABC):
     def distance(self, g1: Tensor, g2: Tensor) -> Tensor:
         """A distance between elements, zero only at equality; broadcasts over leading dimensions."""
 
+    # --- the Lie algebra, if there is one -------------------------------------------------------
+
+    @property
+    def is_lie(self) -> bool:
+        """Whether the family gives `log`, `exp` and `bracket`."""
+        return type(self).log is not GroupFamily.log
+
+    def log(self, g: Tensor) -> Tensor:
+        """Coordinates ``[..., n]`` of the logarithm; only for Lie groups."""
+        raise ConfigError(f"group {self.name!r} has no logarithm", "use the representation form `mlp`")
+
+    def exp(self, X: Tensor) -> Tensor:
+        """The element with logarithm X ``[..., n]``; only for Lie groups."""
+        raise ConfigError(f"group {self.name!r} has no exponential", "use the representation form `mlp`")
+
+    def bracket(self, X: Tensor, Y: Tensor) -> Tensor:
+        """The Lie bracket of coordinates ``[..., n]``; only for Lie groups."""
+        raise ConfigError(f"group {self.name!r} has no Lie algebra", "use the representation form `mlp`")
+
     # --- the action ---------------------------------------------------------------------------
 
     @abstractmethod
     def act(self, g: Tensor, x: Tensor) -> Tensor:
         """The observations ``g . x``, x being ``[..., C, H, W]``."""
+
+    # --- the data -----------------------------------------------------------------------------
+
+    def sequences(
+        self, trajectories: Trajectories, length: int, n: int, generator: torch.Generator | None = None
+    ) -> Sequences:
+        """`n` observation-action sequences of `length` actions.
+
+        By default random elements act on random recorded states; a family whose actions are the recorded steps
+        themselves overrides it.
+        """
+        which = torch.randint(len(trajectories), (n,), generator=generator)
+        when = torch.randint(trajectories.steps + 1, (n,), generator=generator)
+        actions = self.sample(n * length, generator).unflatten(0, (n, length)).to(trajectories.states.dtype)
+        observations = [trajectories.states[which, when]]
+        for t in range(length):
+            observations.append(self.act(actions[:, t], observations[-1]))
+        times = when[:, None].expand(n, length + 1)
+        return Sequences(torch.stack(observations, dim=1), actions, times, which)
+
+    # --- the model ----------------------------------------------------------------------------
+
+    def features(self, g: Tensor) -> Tensor:
+        """What a learned rho sees of an element: ``[..., n]``, by default its coordinates."""
+        return g.flatten(-len(self.element_shape)) if self.element_shape else g.unsqueeze(-1)
+
+    def latent_dimension(self, requested: int | None) -> int:
+        """The latent dimension m: the one asked for, or the family's own default (32).
+
+        Raises
+        ------
+        ConfigError
+            The one asked for does not fit the family.
+        """
+        return 32 if requested is None else requested
+
+    def block_sizes(self, latent: int) -> tuple[int, ...]:
+        """Sizes of the blocks of rho: 2 each by default, and one of 1 where m is odd."""
+        return (2,) * (latent // 2) + (1,) * (latent % 2)
+
+    def representation(self, latent: int) -> Representation:
+        """A fresh rho: through the Lie algebra where there is one, else a network with a homomorphism penalty."""
+        if self.is_lie:
+            n = self.log(self.identity()).shape[-1]
+            rho: Representation = LieRepresentation(self.log, self.bracket, n, self.block_sizes(latent))
+            rho.form = "lie-projected"  # what training will make of it
+            return rho
+        count = self.features(self.identity()).shape[-1]
+        return MLPRepresentation(self.features, count, self.block_sizes(latent), compose=self.compose)
+
+    def encoder(self, latent: int) -> nn.Module:
+        """A fresh h."""
+        return Encoder(self.observation_shape, latent, self.options.hidden)
+
+    def decoder(self, latent: int) -> nn.Module:
+        """A fresh d."""
+        return Decoder(latent, self.observation_shape, self.options.hidden)
+
+    def model(self, latent: int, seed: int = 0) -> HAE:
+        """A fresh autoencoder of latent dimension m; the same for the same seed."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return HAE(self.encoder(latent), self.representation(latent), self.decoder(latent))
+
+    def initialise(self, model: HAE, sequences: Sequences) -> None:
+        """Set a fresh model to a closed-form start, by default principal components and a least-squares decoder.
+
+        Parameters
+        ----------
+        sequences
+            A sample of the training sequences.
+        """
+        rho, encoder = model.representation, model.encoder
+        if isinstance(rho, MLPRepresentation):
+            rho.standardise(sequences.actions.flatten(0, 1))
+        if not isinstance(encoder, Encoder) or not isinstance(model.decoder, Decoder):
+            return  # a family with its own networks brings its own start
+        states = sequences.observations.flatten(0, 1).flatten(1)
+        m = min(rho.dimension, math.prod(self.observation_shape))
+        parts = principal_components(states, m)
+        scale = parts.variances[0].sqrt().clamp_min(1e-6)
+        with torch.no_grad():
+            encoder.linear.weight[:m] = parts.directions / scale
+            encoder.linear.bias[:m] = -(parts.directions @ parts.mean) / scale
+        fit_linear_decoder(model, sequences)
+
+    def references(self, latent: int, sequences: Sequences) -> dict[str, HAE]:
+        """Closed-form models that learned ones are printed beside, by name of their form; none by default."""
+        return {}

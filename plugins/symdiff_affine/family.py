@@ -1,0 +1,188 @@
+"""The affine family ``GL(d+1)``: its actions are the recorded steps themselves."""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from symdiff.closed_form import fit_linear_decoder
+from symdiff.diffusion import affine
+from symdiff.errors import ConfigError
+from symdiff.groups import FamilyOptions, GroupFamily
+from symdiff.hae import HAE, Decoder, Encoder
+from symdiff.representations import LieRepresentation, MLPRepresentation, Representation
+from symdiff.trajectories import Sequences, Trajectories, cut
+from symdiff_affine import closed_form
+from symdiff_affine.exact import ExactRepresentation, MonomialEncoder, SymmetricPower
+from symdiff_affine.options import AffineOptions
+
+
+class AffineFamily(GroupFamily):
+    """``R_{>0} x| R^d``, one element a reverse step: ``x' = a x + v`` with a from the sampler and v from the states.
+
+    The element is the tensor ``(a, v_1, ..., v_d)``; see `symdiff.diffusion.affine`.
+    """
+
+    name = "affine"
+    summary = "GL(d+1): each reverse step x' = a x + v is one affine element (a, v)"
+    Options: ClassVar[type[FamilyOptions]] = AffineOptions
+
+    # --- the group ----------------------------------------------------------------------------
+
+    @property
+    def element_shape(self) -> tuple[int, ...]:
+        """``(d+1,)``."""
+        return (math.prod(self.observation_shape) + 1,)
+
+    def identity(self) -> Tensor:
+        """``(1, 0)``."""
+        return affine.identity(self.element_shape[0] - 1)
+
+    def compose(self, g2: Tensor, g1: Tensor) -> Tensor:
+        """``(a2 a1, a2 v1 + v2)``."""
+        return affine.compose(g2, g1)
+
+    def inverse(self, g: Tensor) -> Tensor:
+        """``(1/a, -v/a)``."""
+        return affine.inverse(g)
+
+    def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
+        """``log a`` normal with spread 0.1, v normal with spread 0.3: the size of steps on data of unit variance."""
+        numbers = torch.randn(n, *self.element_shape, generator=generator)
+        return torch.cat([(0.1 * numbers[:, :1]).exp(), 0.3 * numbers[:, 1:]], dim=1)
+
+    def distance(self, g1: Tensor, g2: Tensor) -> Tensor:
+        """The left-invariant geodesic distance."""
+        return affine.distance(g1, g2)
+
+    def log(self, g: Tensor) -> Tensor:
+        """``(log a, v log(a)/(a-1))``."""
+        return affine.log(g)
+
+    def exp(self, X: Tensor) -> Tensor:
+        """The inverse of `log`."""
+        return affine.exp(X)
+
+    def bracket(self, X: Tensor, Y: Tensor) -> Tensor:
+        """``[(s, w), (s', w')] = (0, s w' - s' w)``."""
+        return affine.bracket(X, Y)
+
+    def act(self, g: Tensor, x: Tensor) -> Tensor:
+        """``a x + v``."""
+        return affine.act(g, x)
+
+    # --- the data -----------------------------------------------------------------------------
+
+    def sequences(
+        self, trajectories: Trajectories, length: int, n: int, generator: torch.Generator | None = None
+    ) -> Sequences:
+        """Random windows of recorded steps; a step that is not in the group is in none of them."""
+        a = trajectories.gauges[self.options.gauge]
+        windows = cut(trajectories, length, n, generator, usable=a.isfinite() & (a > 0))
+        x = windows.observations
+        steps = a[windows.times[:, :-1]].to(x.dtype)
+        return Sequences(x, affine.from_step(x[:, :-1], x[:, 1:], steps), windows.times, windows.trajectory)
+
+    # --- the model ----------------------------------------------------------------------------
+
+    def features(self, g: Tensor) -> Tensor:
+        """The logarithm: ``[..., d+1]``."""
+        return affine.log(g)
+
+    def block_sizes(self, latent: int) -> tuple[int, ...]:
+        """Sizes from the option ``block``."""
+        sizes: tuple[int, ...] | None = self.options.block_sizes(latent)
+        if sizes is None:
+            raise ConfigError(
+                f"blocks of {self.options.block} do not fill a latent space of dimension {latent}",
+                "change --latent, or give the sizes in full: -o block=2,2,3",
+            )
+        return sizes
+
+    def latent_dimension(self, requested: int | None) -> int:
+        """32 by default, the sum where block sizes are listed; a symmetric power takes the largest that fits."""
+        sizes = self.options.block.split(",")
+        latent = requested or (sum(map(int, sizes)) if len(sizes) > 1 else 32)
+        if self.options.rho == "exact" and self.options.exact == "symmetric":
+            power, pixels = self.options.power, math.prod(self.observation_shape)
+            k = closed_form.power_base(latent, power, pixels)
+            if k == 0:
+                raise ConfigError(
+                    f"a latent dimension of {latent} holds no symmetric power of degree {power}",
+                    f"at least {math.comb(1 + power, power)} + 1 are needed: raise --latent or lower -o power",
+                )
+            return math.comb(k + power, power)
+        if self.options.rho != "exact" or self.options.exact == "blocks":
+            self.block_sizes(latent)
+        return latent
+
+    def representation(self, latent: int) -> Representation:
+        """Rho in the form of the option ``rho``."""
+        d = self.element_shape[0] - 1
+        if self.options.rho == "mlp":
+            return MLPRepresentation(self.features, d + 1, self.block_sizes(latent))
+        if self.options.rho == "exact":
+            return self._exact(latent)
+        rho = LieRepresentation(
+            self.log, self.bracket, d + 1, self.block_sizes(latent), closed_form.sufficient_basis
+        )
+        rho.form = self.options.rho
+        return rho
+
+    def encoder(self, latent: int) -> nn.Module:
+        """Linear plus perceptron; monomials plus perceptron for a symmetric power."""
+        if self.options.rho == "exact" and self.options.exact == "symmetric":
+            return MonomialEncoder(
+                self._random_rows(self._base(latent)), self.options.power, self.observation_shape, self.options.hidden
+            )
+        return super().encoder(latent)
+
+    def initialise(self, model: HAE, sequences: Sequences) -> None:
+        """Principal components, each block's rho following them."""
+        rho, encoder = model.representation, model.encoder
+        if isinstance(rho, ExactRepresentation | SymmetricPower):
+            reference = self._reference(rho, sequences)
+            network = {k: v for k, v in model.state_dict().items() if ".network." in k}
+            model.load_state_dict({**reference.state_dict(), **network})
+            fit_linear_decoder(model, sequences)
+            return
+        if not isinstance(encoder, Encoder):
+            raise TypeError(f"no closed-form start for {type(encoder).__name__}")
+        if isinstance(rho, MLPRepresentation):
+            rho.standardise(sequences.actions.flatten(0, 1))
+        parts = closed_form.components(sequences, rho.dimension)
+        lie = rho if isinstance(rho, LieRepresentation) else None
+        closed_form.start(encoder, lie, parts, rho.block_sizes)
+        fit_linear_decoder(model, sequences)
+
+    def references(self, latent: int, sequences: Sequences) -> dict[str, HAE]:
+        """The exact forms of the same m: ``[[a I_{m-1}, P v], [0, 1]]``, and blocks of size 2."""
+        shape, hidden = self.observation_shape, self.options.hidden
+        found = {"exact": closed_form.exact_model(sequences, (latent,), shape, hidden)}
+        if latent >= 2 and latent % 2 == 0:
+            found["exact-blocks"] = closed_form.exact_model(sequences, (2,) * (latent // 2), shape, hidden)
+        return found
+
+    def _exact(self, latent: int) -> Representation:
+        if self.options.exact == "symmetric":
+            return SymmetricPower(self._random_rows(self._base(latent)), self.options.power)
+        sizes = (latent,) if self.options.exact == "joint" else self.block_sizes(latent)
+        return ExactRepresentation(self._random_rows(sum(sizes) - len(sizes)), sizes)
+
+    def _reference(self, rho: ExactRepresentation | SymmetricPower, sequences: Sequences) -> HAE:
+        shape, hidden = self.observation_shape, self.options.hidden
+        if isinstance(rho, SymmetricPower):
+            k = len(rho.base.projection)
+            return closed_form.symmetric_model(sequences, k, rho.power, shape, hidden)
+        return closed_form.exact_model(sequences, rho.block_sizes, shape, hidden)
+
+    def _base(self, latent: int) -> int:
+        return closed_form.power_base(latent, self.options.power, math.prod(self.observation_shape))
+
+    def _random_rows(self, k: int) -> Tensor:
+        d = self.element_shape[0] - 1
+        return torch.randn(k, d) / d**0.5
+

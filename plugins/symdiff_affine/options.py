@@ -1,0 +1,43 @@
+"""Options of the affine family."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from symdiff.groups import FamilyOptions
+
+
+class AffineOptions(FamilyOptions):
+    """What ``-o key=value`` sets."""
+
+    gauge: Literal["v", "eps", "x0"] = Field("v", description="What is held fixed while a step is differentiated.")
+    rho: Literal["lie-projected", "lie", "mlp", "exact"] = Field("lie-projected", description="Form of rho.")
+    block: str = Field("2", description="Block sizes: one number, a list such as 2,2,4, or free: one dense block.")
+    exact: Literal["joint", "blocks", "symmetric"] = Field(
+        "joint", description="Exact form: one block of size m, blocks as `block` says, or a symmetric power."
+    )
+    power: int = Field(2, ge=1, le=4, description="Degree of the symmetric power.")
+
+    @field_validator("block", mode="before")
+    @classmethod
+    def _as_text(cls, value: object) -> object:
+        return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+    @field_validator("block")
+    @classmethod
+    def _is_block(cls, value: str) -> str:
+        parts = value.split(",")
+        if value != "free" and not all(part.strip().isdecimal() and int(part) > 0 for part in parts):
+            raise ValueError("must be free, a positive number, or positive numbers separated by commas")
+        return value.replace(" ", "")
+
+    def block_sizes(self, latent: int) -> tuple[int, ...] | None:
+        """Block sizes at latent dimension m, or ``None`` if they do not fit."""
+        if self.block == "free":
+            return (latent,)
+        sizes = tuple(int(part) for part in self.block.split(","))
+        if len(sizes) == 1:
+            sizes *= latent // sizes[0]
+        return sizes if sum(sizes) == latent else None

@@ -1,0 +1,56 @@
+"""What an unfinished training leaves on disk, so that the same command goes on from there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from symdiff.trajectories.appearing import disk_errors
+
+
+class Checkpoint:
+    """The state of the training stages of one run, one file each; ``None`` as directory keeps nothing.
+
+    Parameters
+    ----------
+    directory
+        The run directory.
+    """
+
+    def __init__(self, directory: Path | None) -> None:
+        self.directory = directory
+
+    def load(self, stage: str) -> dict[str, Any] | None:
+        """The state saved for `stage`, or ``None``; an unreadable file counts as none."""
+        if self.directory is None or not self._file(stage).exists():
+            return None
+        try:
+            state = torch.load(self._file(stage), weights_only=True)
+        except (OSError, RuntimeError, EOFError, ValueError):
+            return None
+        return state if isinstance(state, dict) else None
+
+    def save(self, stage: str, state: dict[str, Any]) -> None:
+        """Replace the state of `stage`, complete or not at all.
+
+        Raises
+        ------
+        DiskError
+            It cannot be written.
+        """
+        if self.directory is None:
+            return
+        file = self._file(stage)
+        temporary = file.with_name(f".{file.name}.tmp")
+        with disk_errors(file):
+            try:
+                torch.save(state, temporary)
+                temporary.replace(file)
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
+
+    def _file(self, stage: str) -> Path:
+        return (self.directory or Path()) / f"checkpoint-{stage}.pt"

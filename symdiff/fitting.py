@@ -1,0 +1,139 @@
+"""From training trajectories to trained models: the stages a form of rho goes through."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from symdiff.checkpoint import Checkpoint
+from symdiff.closed_form import fit_linear_decoder
+from symdiff.groups import START_SEQUENCES, GroupFamily
+from symdiff.hae import HAE, Decoder
+from symdiff.representations import LieRepresentation
+from symdiff.training import Data, Outcome, Stage, train_stage
+from symdiff.trajectories import Sequences, Trajectories
+
+log = logging.getLogger(__name__)
+
+STEPS = 600
+"""Default budget of optimiser steps."""
+
+TUNE_SHARE = 1 / 3
+"""Share of the budget spent on encoder and decoder after the projection."""
+
+
+@dataclass
+class Fit:
+    """The models of a run by form, and how their training went.
+
+    Attributes
+    ----------
+    models
+        By name of the form: trained ones in the order of training, closed-form references after them.
+    form
+        The form asked for; ``models[form]`` is the one the run reports.
+    outcomes
+        One a trained form.
+    moved
+        Relative change of ``d rho`` in the projection, if there was one.
+    """
+
+    models: dict[str, HAE]
+    form: str
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    moved: float | None = None
+
+    @property
+    def model(self) -> HAE:
+        """The model the run reports."""
+        return self.models[self.form]
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """The lines of ``metrics.jsonl``."""
+        return [line for outcome in self.outcomes.values() for line in outcome.history]
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """How to train.
+
+    Parameters
+    ----------
+    family, latent
+        What is trained.
+    length, steps, seed, device
+        Actions of a sequence N, budget of optimiser steps, seed, where.
+    checkpoint
+        Where unfinished stages are kept.
+    on_step
+        Called with (steps done, steps in all, training loss).
+    """
+
+    family: GroupFamily
+    latent: int
+    length: int
+    steps: int
+    seed: int
+    device: torch.device
+    checkpoint: Checkpoint
+    on_step: Callable[[int, int, float], None] | None = None
+
+    def fit(self, train: Trajectories, validation: Trajectories) -> Fit:
+        """Train the form the family asks for, with its closed-form references beside it.
+
+        A ``lie-projected`` rho is trained as ``lie`` with the bracket penalty annealed up, projected onto the
+        Lie-algebra homomorphisms, and encoder and decoder are then tuned with d rho fixed, keeping whichever is
+        better on validation sequences.
+        """
+        data = Data(self.family, train, validation, self.length, self.seed, self.device)
+        start = self._start(train)
+        model = self.family.model(self.latent, self.seed).to(self.device)
+        form = model.representation.form
+        if self.family.options.start == "closed-form":
+            self.family.initialise(model, start)
+        fit = Fit({}, form)
+        projecting = form == "lie-projected" and isinstance(model.representation, LieRepresentation)
+        tuning = round(self.steps * TUNE_SHARE) if projecting else 0
+        options = self.family.options
+        first = Stage("lie" if projecting else form, self.steps - tuning, options.learning_rate, options.penalty)
+        model.representation.form = first.name
+        self._run(fit, model, data, first, 0)
+        if projecting:
+            self._run(fit, self._project(fit, model, start), data, Stage(form, tuning, options.learning_rate), first.steps)
+        for name, reference in self.family.references(self.latent, start).items():
+            fit.models.setdefault(name, reference.to(self.device))
+        return fit
+
+    def _start(self, train: Trajectories) -> Sequences:
+        """The sequences closed forms are computed from: as many as there are windows to draw, up to a limit."""
+        n = min(START_SEQUENCES, len(train) * train.steps)
+        generator = torch.Generator().manual_seed(self.seed)
+        return self.family.sequences(train, self.length, n, generator).to(self.device)
+
+    def _run(self, fit: Fit, model: HAE, data: Data, stage: Stage, before: int) -> None:
+        def on_step(step: int, loss: float) -> None:
+            if self.on_step is not None:
+                self.on_step(before + step, self.steps, loss)
+
+        fit.models[stage.name] = model
+        fit.outcomes[stage.name] = outcome = train_stage(model, data, stage, self.checkpoint, on_step)
+        log.info(
+            "stage %s: %s after %d steps; validation loss %.4g -> %.4g (step %d)",
+            stage.name, outcome.reason, outcome.steps, outcome.start, outcome.validation, outcome.best_step,
+        )  # fmt: skip
+
+    def _project(self, fit: Fit, model: HAE, start: Sequences) -> HAE:
+        result = copy.deepcopy(model)
+        rho = result.representation
+        if isinstance(rho, LieRepresentation):
+            result.representation, fit.moved = rho.projected()
+            log.info("projection moved d rho by %.2g of its norm", fit.moved)
+        if isinstance(result.decoder, Decoder):
+            fit_linear_decoder(result, start)  # the latents it is asked to decode have changed
+        return result

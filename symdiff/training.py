@@ -1,0 +1,231 @@
+"""Training: one loop that every form of rho goes through, seeded, resumable, with a stated reason to stop."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from symdiff.checkpoint import Checkpoint
+from symdiff.errors import DivergedError, NonFiniteError
+from symdiff.groups import FamilyOptions, GroupFamily
+from symdiff.hae import HAE, losses
+from symdiff.trajectories import Sequences, Trajectories
+
+WARM_UP = 50
+LOG_EVERY = 10
+EVALUATE_EVERY = 50
+PATIENCE = 8
+VALIDATION_SEQUENCES = 512
+CLIP_NORM = 1.0
+WEIGHT_DECAY = 0.1
+EXPLOSION = 1e3
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One round of training.
+
+    Attributes
+    ----------
+    name
+        Form of rho it trains; the ``stage`` of ``metrics.jsonl``.
+    steps
+        Budget of optimiser steps.
+    learning_rate
+        Peak; warmed up over 50 steps, then a cosine to 2% of it.
+    penalty
+        Final weight of `Representation.penalty`, annealed up linearly from 0.
+    """
+
+    name: str
+    steps: int
+    learning_rate: float
+    penalty: float = 0.0
+
+
+@dataclass(frozen=True)
+class Data:
+    """What a stage trains on: sequences of `length` actions cut from training and validation trajectories."""
+
+    family: GroupFamily
+    train: Trajectories
+    validation: Trajectories
+    length: int
+    seed: int
+    device: torch.device
+
+    def batch(self, step: int) -> Sequences:
+        """The batch of a step: a function of the seed and the step alone, so that a resumed run sees the same."""
+        generator = torch.Generator().manual_seed((self.seed << 24) + step)
+        n = self.family.options.batch
+        return self.family.sequences(self.train, self.length, n, generator).to(self.device)
+
+    def held_out(self) -> Sequences:
+        """The validation sequences, always the same."""
+        generator = torch.Generator().manual_seed(self.seed)
+        return self.family.sequences(self.validation, self.length, VALIDATION_SEQUENCES, generator).to(self.device)
+
+
+class Objective(NamedTuple):
+    """The terms of the loss at one point."""
+
+    loss: Tensor
+    prediction: Tensor
+    reconstruction: Tensor
+    penalty: Tensor
+
+
+@dataclass
+class Outcome:
+    """How a stage ended.
+
+    Attributes
+    ----------
+    reason
+        Why it stopped.
+    best_step
+        Step whose weights were kept; 0 means that training improved on the start nowhere.
+    start, validation
+        Validation loss at the start and of the weights kept, at the final penalty weight.
+    """
+
+    reason: str
+    best_step: int
+    start: float
+    validation: float
+    steps: int
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+
+def objective(model: HAE, data: Sequences, options: FamilyOptions, penalty: float) -> Objective:
+    """``L_rec + gamma L_pred + penalty * (homomorphism penalty)`` (Keurti et al. 2023, Eq. 4, and the penalty)."""
+    prediction, reconstruction = losses(model, data.observations, data.actions, options.loss_norm)
+    bent = model.representation.penalty(data.actions.flatten(0, 1)) if penalty else prediction.new_zeros(())
+    return Objective(reconstruction + options.gamma * prediction + penalty * bent, prediction, reconstruction, bent)
+
+
+def train_stage(
+    model: HAE,
+    data: Data,
+    stage: Stage,
+    checkpoint: Checkpoint,
+    on_step: Callable[[int, float], None] | None = None,
+) -> Outcome:
+    """Train `model` in place and leave it with the weights that did best on validation sequences.
+
+    Parameters
+    ----------
+    model
+        Parameters with ``requires_grad`` False stay as they are.
+    checkpoint
+        Where the state is saved; a state of this stage found there is gone on from, with the same result as if it
+        had never stopped.
+    on_step
+        Called with the steps done and the last training loss.
+
+    Raises
+    ------
+    NonFiniteError
+        The loss became NaN or infinite.
+    DivergedError
+        The loss grew a thousandfold.
+    """
+    options = data.family.options
+    optimiser = _optimiser(model, stage.learning_rate)
+    held_out = data.held_out()
+
+    def validate() -> float:
+        with torch.no_grad():
+            return float(objective(model, held_out, options, stage.penalty).loss)
+
+    saved = checkpoint.load(stage.name)
+    if saved is None:
+        start = _finite(validate(), stage, 0)
+        step, best, weights = 0, (start, 0), _copy(model)
+        history = [_line(stage, 0, None, start, 0.0)]
+    else:
+        model.load_state_dict(saved["model"])
+        optimiser.load_state_dict(saved["optimiser"])
+        step, start, weights, history = saved["step"], saved["start"], saved["weights"], saved["history"]
+        best = (saved["best"], saved["best_step"])
+    reason = f"step budget of {stage.steps} spent"
+    while step < stage.steps:
+        rate = _schedule(step, stage)
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        terms = objective(model, data.batch(step), options, stage.penalty * step / stage.steps)
+        optimiser.zero_grad(set_to_none=True)
+        terms.loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP_NORM)
+        optimiser.step()
+        step += 1
+        if step % LOG_EVERY == 0 or step == stage.steps:
+            loss = _finite(float(terms.loss.detach()), stage, step)
+            if loss > EXPLOSION * max(abs(start), 1e-3):
+                raise DivergedError(
+                    f"stage {stage.name}: the training loss grew from {start:.3g} to {loss:.3g} at step {step}",
+                    "lower -o learning_rate or -o gamma, or shorten --length",
+                )
+            evaluate = step % EVALUATE_EVERY == 0 or step == stage.steps
+            validation = _finite(validate(), stage, step) if evaluate else None
+            history.append(_line(stage, step, terms, validation, rate))
+            if on_step is not None:
+                on_step(step, loss)
+            if validation is not None:
+                if validation < best[0]:
+                    best, weights = (validation, step), _copy(model)
+                elif step - best[1] >= PATIENCE * EVALUATE_EVERY:
+                    reason = f"validation loss has not improved since step {best[1]}"
+                    break
+                checkpoint.save(
+                    stage.name,
+                    {"model": model.state_dict(), "optimiser": optimiser.state_dict(), "step": step, "start": start,
+                     "best": best[0], "best_step": best[1], "weights": weights, "history": history},
+                )  # fmt: skip
+    model.load_state_dict(weights)
+    if best[1] == 0 and step:
+        reason += "; the start was not improved on and is kept"
+    return Outcome(reason, best[1], start, best[0], step, history)
+
+
+def _optimiser(model: HAE, rate: float) -> torch.optim.Optimizer:
+    """AdamW; weight decay on the networks, none on rho, whose scale is fixed by the group."""
+    of_rho = {id(p) for p in model.representation.parameters()}
+    trained = [p for p in model.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in trained if id(p) not in of_rho], "weight_decay": WEIGHT_DECAY},
+        {"params": [p for p in trained if id(p) in of_rho], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW([g for g in groups if g["params"]], lr=rate, betas=(0.9, 0.99), foreach=True)
+
+
+def _schedule(step: int, stage: Stage) -> float:
+    decay = 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / stage.steps))
+    return stage.learning_rate * min(1.0, (step + 1) / WARM_UP) * decay
+
+
+def _finite(loss: float, stage: Stage, step: int) -> float:
+    if not math.isfinite(loss):
+        raise NonFiniteError(
+            f"stage {stage.name}: the loss is {loss} at step {step}",
+            "lower -o learning_rate, shorten --length, or check the recording for extreme values",
+        )
+    return loss
+
+
+def _copy(model: HAE) -> dict[str, Tensor]:
+    return {name: value.detach().clone() for name, value in model.state_dict().items()}
+
+
+def _line(stage: Stage, step: int, terms: Objective | None, validation: float | None, rate: float) -> dict[str, Any]:
+    """One line of ``metrics.jsonl``."""
+    numbers = [None] * 4 if terms is None else [float(term.detach()) for term in terms]
+    keys = ("loss", "prediction", "reconstruction", "bracket")
+    return {
+        "stage": stage.name, "step": step, **dict(zip(keys, numbers, strict=True)), "lr": rate, "validation": validation,
+    }  # fmt: skip
