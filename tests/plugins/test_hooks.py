@@ -1,0 +1,101 @@
+"""Every hook: documented, and doing what its documentation says."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import re
+from pathlib import Path
+
+import pytest
+
+from symdiff import hookspecs
+from symdiff.config import RunConfig
+from symdiff.diffusion import load_denoiser
+from symdiff.errors import ModelError, PluginError
+from symdiff.models import find_denoiser
+from symdiff.plugins import load_plugins, resolve
+
+HOOKS = [name for name in vars(hookspecs) if name.startswith("symdiff_")]
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_every_hook_is_typed_documented_and_says_since_when(hook):
+    specification = getattr(hookspecs, hook)
+    assert ".. versionadded::" in specification.__doc__
+    assert "return" in specification.__annotations__
+    assert set(specification.__annotations__) == {*inspect.signature(specification).parameters, "return"}
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_every_hook_is_in_the_plugin_guide(hook):
+    assert f"`{hook}" in (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_every_hook_has_a_test(hook):
+    tests = "".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("*.py"))
+    assert re.search(rf"def {hook}\(", tests)
+
+
+def test_the_example_of_the_plugin_guide_works(site):
+    guide = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
+    [example] = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
+    site.install("signs", example)
+    family = load_plugins().family("signs")(observation_shape=(1, 2, 2))
+    assert family.act(family.identity(), family.sample(3)[:, None, None, None].expand(3, 1, 2, 2)).shape == (3, 1, 2, 2)
+
+
+def test_group_families_can_be_asked_for_by_name(site):
+    site.install_family("signs")
+    config, family, options = resolve(RunConfig(group="signs"))
+    assert family.name == "signs"
+    assert config.options == options.model_dump(mode="json")
+
+
+def test_sources_give_models_by_name(site):
+    site.install(
+        "models",
+        "from symdiff import hookimpl\nfrom symdiff.diffusion import load_denoiser\n@hookimpl\n"
+        "def symdiff_sources():\n    return {'mine': lambda: load_denoiser('gaussian'), 'wrong': lambda: 3}\n",
+    )
+    assert find_denoiser("mine").digest == load_denoiser("gaussian").digest
+    with pytest.raises(ModelError, match="returned 3, not a Denoiser"):
+        find_denoiser("wrong")
+    with pytest.raises(ModelError, match="no model 'mime'") as caught:
+        find_denoiser("mime")
+    assert "did you mean 'mine'?" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        ("sources", "from symdiff import hookimpl\n@hookimpl\ndef symdiff_sources(): return {NAME: print}"),
+        ("diagnostics", "from symdiff import hookimpl\n@hookimpl\ndef symdiff_diagnostics(): return {NAME: print}"),
+        ("engines", "from symdiff import hookimpl\n@hookimpl\ndef symdiff_engines(): return {NAME: print}"),
+    ],
+)
+def test_named_things_are_collected_from_all_plugins_and_claimed_once(site, kind, code):
+    site.install("one", code.replace("NAME", "'first'"))
+    site.install("two", code.replace("NAME", "'second'"))
+    assert getattr(load_plugins(), kind) == {"first": print, "second": print}
+    site.install("three", code.replace("NAME", "'first'"))
+    with pytest.raises(PluginError, match=r"'first' is claimed by plugin 'one' .* and plugin 'three'"):
+        getattr(load_plugins(), kind)
+
+
+def test_run_finished_tells_every_plugin_and_survives_one_that_fails(site, caplog, tmp_path):
+    failing = "from symdiff import hookimpl\n@hookimpl\ndef symdiff_run_finished(result):\n    raise OSError('no')\n"
+    site.install("bad", failing)
+    site.install(
+        "good",
+        "from symdiff import hookimpl\n@hookimpl\ndef symdiff_run_finished(result, run_dir):\n"
+        "    (run_dir / 'told').write_text(result)\n",
+    )
+    registry = load_plugins()
+    with caplog.at_level(logging.WARNING, "symdiff"):
+        registry.run_finished("the result", tmp_path)
+    assert (tmp_path / "told").read_text() == "the result"
+    assert caplog.messages == ["plugin 'bad' (dist-bad 1.2) failed in symdiff_run_finished: OSError: no"]
