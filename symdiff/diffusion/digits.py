@@ -72,37 +72,41 @@ def train(
     UNet
         The averaged network.
     """
-    torch.manual_seed(config.seed)
-    network = UNet(UNetConfig(size=images.shape[-1], dropout=config.dropout))
-    averaged = copy.deepcopy(network).eval().requires_grad_(False)
-    optimizer = torch.optim.AdamW(network.parameters(), config.peak_rate, (0.9, 0.99), weight_decay=config.weight_decay)
-    quantiles = time_distribution(schedule).cumsum(dim=0)
-    signal, sigma = schedule.alpha_bar.sqrt().float(), (1 - schedule.alpha_bar).sqrt().float()
-    total = 0.0
-    for step in range(1, config.steps + 1):
-        x0 = images[torch.randint(len(images), (config.batch,))]
-        strata = (torch.arange(config.batch) + torch.rand(config.batch)) / config.batch
-        t = 1 + torch.searchsorted(quantiles, strata.double()).clamp(max=schedule.T - 1)
-        a, s = signal[t].reshape(-1, 1, 1, 1), sigma[t].reshape(-1, 1, 1, 1)
-        noise = torch.randn_like(x0)
-        prediction = network(a * x0 + s * noise, log_snr(schedule, t))
-        loss = functional.mse_loss(prediction, a * noise - s * x0)
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        for group in optimizer.param_groups:
-            group["lr"] = config.peak_rate * rate(step, config)
-        optimizer.step()
-        # A short memory at first, so that the average forgets the initial weights.
-        decay = min(config.average, step / (step + 10))
-        with torch.no_grad():
-            for slow, fast in zip(averaged.parameters(), network.parameters(), strict=True):
-                slow.lerp_(fast, 1 - decay)
-        total += float(loss.detach())
-        if step % 100 == 0 and on_progress is not None:
-            on_progress(step, total / 100, averaged)
-            total = 0.0
-    return averaged
+    # Dropout draws from the global generator, which is the caller's.
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        network = UNet(UNetConfig(size=images.shape[-1], dropout=config.dropout))
+        averaged = copy.deepcopy(network).eval().requires_grad_(False)
+        optimizer = torch.optim.AdamW(
+            network.parameters(), config.peak_rate, (0.9, 0.99), weight_decay=config.weight_decay
+        )
+        quantiles = time_distribution(schedule).cumsum(dim=0)
+        signal, sigma = schedule.alpha_bar.sqrt().float(), (1 - schedule.alpha_bar).sqrt().float()
+        total = 0.0
+        for step in range(1, config.steps + 1):
+            x0 = images[torch.randint(len(images), (config.batch,))]
+            strata = (torch.arange(config.batch) + torch.rand(config.batch)) / config.batch
+            t = 1 + torch.searchsorted(quantiles, strata.double()).clamp(max=schedule.T - 1)
+            a, s = signal[t].reshape(-1, 1, 1, 1), sigma[t].reshape(-1, 1, 1, 1)
+            noise = torch.randn_like(x0)
+            prediction = network(a * x0 + s * noise, log_snr(schedule, t))
+            loss = functional.mse_loss(prediction, a * noise - s * x0)
+            optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+            for group in optimizer.param_groups:
+                group["lr"] = config.peak_rate * rate(step, config)
+            optimizer.step()
+            # A short memory at first, so that the average forgets the initial weights.
+            decay = min(config.average, step / (step + 10))
+            with torch.no_grad():
+                for slow, fast in zip(averaged.parameters(), network.parameters(), strict=True):
+                    slow.lerp_(fast, 1 - decay)
+            total += float(loss.detach())
+            if step % 100 == 0 and on_progress is not None:
+                on_progress(step, total / 100, averaged)
+                total = 0.0
+        return averaged
 
 
 def time_distribution(schedule: Schedule) -> Float[Tensor, " T"]:
@@ -155,15 +159,27 @@ def figures(denoiser: NetworkDenoiser, seeds: tuple[int, ...] = (0, 1, 2), n: in
     }
 
 
+def write_grid(path: Path, denoiser: NetworkDenoiser, rows: int = 8, columns: int = 16) -> None:
+    """Draw unclipped DDPM-100 samples on a grid, black ink on white, and write the image file `path`."""
+    from matplotlib.image import imsave  # slow to import
+
+    images = generate(denoiser, DDPM(), 100, rows * columns, seed=0)[:, 0]
+    framed = functional.pad(images, (1, 1, 1, 1), value=-1.0).reshape(rows, columns, 10, 10)
+    sheet = framed.permute(0, 2, 1, 3).reshape(rows * 10, columns * 10)
+    enlarged = sheet.repeat_interleave(5, dim=0).repeat_interleave(5, dim=1)
+    imsave(path, enlarged.numpy(), vmin=-1, vmax=1, cmap="gray_r")
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Command line: train and write the weights, or ``--evaluate`` those there are."""
     parser = argparse.ArgumentParser(prog="python -m symdiff.diffusion.digits", description=__doc__)
     parser.add_argument("--evaluate", action="store_true", help="only print the figures of the weights at --out")
     parser.add_argument("--out", type=Path, default=DIGITS_WEIGHTS, help="the weights file (default: the embedded one)")
+    parser.add_argument("--grid", type=Path, help="also draw samples on a grid and write this image file")
     for name, default in asdict(TrainingConfig()).items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=type(default), default=default)
     options = vars(parser.parse_args(arguments))
-    evaluate, out = options.pop("evaluate"), options.pop("out")
+    evaluate, out, grid = options.pop("evaluate"), options.pop("out"), options.pop("grid")
     config = TrainingConfig(**options)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     if not evaluate:
@@ -182,8 +198,11 @@ def main(arguments: list[str] | None = None) -> int:
             "training": asdict(config),
         }
         save_network(out, network, metadata)
-        save_network(out, network, {**metadata, "figures": figures(load_network(out, "digits"))})
-    sys.stdout.write(json.dumps(figures(load_network(out, "digits")), indent=2) + "\n")
+    denoiser = load_network(out, "digits")
+    result = {"digest": denoiser.digest, "bytes": out.stat().st_size, **figures(denoiser)}
+    sys.stdout.write(json.dumps(result, indent=2) + "\n")
+    if grid is not None:
+        write_grid(grid, denoiser)
     return 0
 
 

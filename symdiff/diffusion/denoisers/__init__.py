@@ -9,6 +9,7 @@ from symdiff.diffusion.denoisers.base import Denoiser
 from symdiff.diffusion.denoisers.gaussian import GaussianDenoiser
 from symdiff.diffusion.denoisers.mixture import GaussianMixtureDenoiser, KernelMixtureDenoiser
 from symdiff.diffusion.denoisers.network import DIGITS_WEIGHTS, NetworkDenoiser, load_network
+from symdiff.diffusion.denoisers.sphere import SphereDenoiser
 from symdiff.errors import ModelError
 
 
@@ -52,6 +53,7 @@ __all__ = [
     "GaussianMixtureDenoiser",
     "KernelMixtureDenoiser",
     "NetworkDenoiser",
+    "SphereDenoiser",
     "embedded_digits",
     "load_denoiser",
 ]

@@ -1,0 +1,152 @@
+"""The embedded network: the file that ships, the images it makes, and the command that trains it."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+from symdiff.diffusion import DDIM, DDPM, Sampler, Schedule, datasets, digits, load_denoiser
+from symdiff.diffusion.denoisers import NetworkDenoiser
+from symdiff.diffusion.denoisers.network import DIGITS_WEIGHTS, load_network, save_network
+from symdiff.diffusion.denoisers.unet import UNet, UNetConfig
+from symdiff.diffusion.generate import generate
+from symdiff.diffusion.quality import PrincipalComponents, frechet_distance, nearest_distance
+from symdiff.errors import ModelError
+
+CARD = Path(__file__).parents[2] / "docs" / "digits-model-card.md"
+
+
+@pytest.fixture(scope="module")
+def embedded() -> NetworkDenoiser:
+    denoiser = load_denoiser("digits")
+    assert isinstance(denoiser, NetworkDenoiser)
+    return denoiser
+
+
+def test_the_model_card_names_the_file_that_ships(embedded: NetworkDenoiser) -> None:
+    card = CARD.read_text()
+    digest = re.search(r"\b[0-9a-f]{64}\b", card)
+    assert digest is not None
+    assert digest.group() == embedded.digest
+    size = DIGITS_WEIGHTS.stat().st_size
+    assert f"{size:,} bytes" in card
+    assert size <= 400_000
+    parameters = sum(parameter.numel() for parameter in embedded.network.parameters())
+    assert f"{parameters:,} parameters" in card
+
+
+@pytest.mark.parametrize("sampler", [DDPM(), DDIM()], ids=repr)
+def test_unclipped_samples_are_digits_and_not_copies(embedded: NetworkDenoiser, sampler: Sampler) -> None:
+    """100 images: within a twelfth of the distance of noise, and as far from the training set as unseen digits."""
+    training, held_out = datasets.digits()
+    components = PrincipalComponents.fit(training)
+    target = components(held_out)
+    images = generate(embedded, sampler, 50, 100, seed=0)
+    noise = torch.randn(100, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    of_noise = frechet_distance(components(noise), target)
+    assert frechet_distance(components(images), target) < of_noise / 12
+    unseen = float(nearest_distance(held_out, training).mean())
+    assert 0.9 * unseen < float(nearest_distance(images, training).mean()) < 1.4 * unseen
+    assert float(images.std()) == pytest.approx(float(training.std()), rel=0.05)
+
+
+@pytest.mark.parametrize("t", [1000, 500, 100, 10])
+def test_the_network_denoises_unseen_digits_better_than_the_training_set_can(embedded: NetworkDenoiser, t: int) -> None:
+    """Against the two simplest denoisers of the same data: the Gaussian of its moments and its memorised points."""
+    held_out = datasets.digits()[1]
+    schedule = embedded.schedule
+    noise = torch.randn(held_out.shape, generator=torch.Generator().manual_seed(t))
+    x = schedule.signal(t) * held_out + schedule.sigma(t) * noise
+    error = {name: load_denoiser(name).denoise(x, t).sub(held_out).square().mean() for name in ("digits", "gaussian")}
+    assert error["digits"] < 1.02 * error["gaussian"]
+    if t <= 500:
+        assert error["digits"] < 0.95 * error["gaussian"]
+
+
+def test_the_prediction_is_read_as_a_velocity(embedded: NetworkDenoiser) -> None:
+    t = 400
+    x = torch.randn(3, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    A, sigma = embedded.schedule.signal(t), embedded.schedule.sigma(t)
+    velocity = embedded.network(x, torch.tensor([2 * torch.log(torch.tensor(A / sigma))]))
+    x0hat = embedded.denoise(x, t)
+    eps = (x - A * x0hat) / sigma
+    torch.testing.assert_close(A * eps - sigma * x0hat, velocity, rtol=1e-4, atol=1e-4)
+
+
+def test_training_lowers_the_loss_and_repeats_from_its_seed() -> None:
+    images = datasets.digits()[0][:64]
+    config = digits.TrainingConfig(steps=200, batch=16, warmup=20)
+    losses: list[float] = []
+    network = digits.train(images, Schedule.linear(), config, lambda step, loss, averaged: losses.append(loss))
+    assert losses[1] < 0.8 * losses[0]
+    short = digits.TrainingConfig(steps=3, batch=4)
+    first, again = (digits.train(images, Schedule.linear(), short) for _ in range(2))
+    for one, other in zip(first.parameters(), again.parameters(), strict=True):
+        assert torch.equal(one, other)
+    assert not network.training
+
+
+def test_training_leaves_the_global_random_state_alone() -> None:
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    torch.manual_seed(7)
+    digits.train(datasets.digits()[0][:8], Schedule.linear(), digits.TrainingConfig(steps=1, batch=2))
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_times_are_drawn_with_probabilities_that_favour_the_middle_of_the_run() -> None:
+    probabilities = digits.time_distribution(Schedule.linear())
+    assert float(probabilities.sum()) == pytest.approx(1)
+    assert float(probabilities.min()) >= 0.5 / 1000
+    assert float(probabilities[100:400].sum()) > 1.25 * 0.3
+
+
+def test_the_command_trains_writes_and_prints_the_figures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(digits, "figures", lambda denoiser: {"frechet": [1.0]})
+    out, grid = tmp_path / "weights" / "trained.safetensors", tmp_path / "grid.png"
+    settings = ["--steps", "2", "--batch", "4", "--warmup", "1", "--out", str(out), "--grid", str(grid)]
+    assert digits.main(settings) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["digest"] == load_network(out, "x").digest
+    assert (printed["frechet"], printed["bytes"]) == ([1.0], out.stat().st_size)
+    assert grid.read_bytes().startswith(b"\x89PNG")
+    before = out.read_bytes()
+    assert digits.main(["--evaluate", "--out", str(out)]) == 0
+    assert json.loads(capsys.readouterr().out) == printed
+    assert out.read_bytes() == before
+
+
+def test_a_network_is_read_back_as_it_was_written_in_half_precision(tmp_path: Path) -> None:
+    network = UNet(UNetConfig(channels=(8, 16), embedding=16, groups=4))
+    for parameter in network.parameters():
+        parameter.data = torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1)) / 8
+    metadata = {"schedule": {"kind": "cosine", "T": 50}}
+    paths = [tmp_path / "one.safetensors", tmp_path / "two.safetensors"]
+    for path in paths:
+        save_network(path, network, metadata)
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+    read = load_network(paths[0], "small")
+    torch.testing.assert_close(read.schedule.alpha_bar, Schedule.cosine(50).alpha_bar)
+    for one, other in zip(read.network.parameters(), network.parameters(), strict=True):
+        assert torch.equal(one, other.half().float())
+
+
+@pytest.mark.parametrize("damage", ["missing", "truncated", "foreign", "other-architecture"])
+def test_an_unreadable_weights_file_is_named(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "weights.safetensors"
+    content = DIGITS_WEIGHTS.read_bytes()
+    if damage == "truncated":
+        path.write_bytes(content[: len(content) // 2])
+    elif damage == "foreign":
+        path.write_text("not a safetensors file")
+    elif damage == "other-architecture":
+        path.write_bytes(content.replace(b"[32, 64]", b"[32, 32]").replace(b"[32,64]", b"[32,32]"))
+        path.write_bytes(content.replace(rb"\"channels\": [32, 64]", rb"\"channels\": [32, 32]"))
+    with pytest.raises(ModelError, match=r"cannot read a network from .*weights\.safetensors"):
+        load_network(path, "digits")
