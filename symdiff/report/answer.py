@@ -58,5 +58,7 @@ def sentence(text: str) -> str:
     trimmed = text.strip()
     if not trimmed:
         return ""
-    first = trimmed if "_" in trimmed.split()[0] else trimmed[0].upper() + trimmed[1:]  # names keep their case
-    return first if first[-1] in ".!?" else f"{first}."
+    start = trimmed.split()[0].rstrip(".:,;")
+    name = "_" in start or "." in start  # of a diagnostic or a file: its case is part of it
+    capital = trimmed if name else trimmed[0].upper() + trimmed[1:]
+    return capital if capital[-1] in ".!?" else f"{capital}."

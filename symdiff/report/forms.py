@@ -90,7 +90,7 @@ def price_of_exactness(result: Result) -> list[float | None] | None:
     Returns
     -------
     list or None
-        ``lie-projected`` less ``lie`` in every column; ``None`` without both rows.
+        ``lie-projected`` less ``lie`` in every column; ``None`` without both rows or without a number in both.
     """
     if not {"lie", "lie-projected"} <= result.forms.keys():
         return None
@@ -99,7 +99,7 @@ def price_of_exactness(result: Result) -> list[float | None] | None:
     for column in COLUMNS:
         a, b = _number(before, column), _number(after, column)
         differences.append(None if a is None or b is None else b - a)
-    return differences
+    return None if differences.count(None) == len(differences) else differences
 
 
 def what_training_earned(result: Result) -> str:

@@ -63,7 +63,8 @@ def write_index(run_dirs: Sequence[Path], out: Path, baseline: Path | None = Non
             continue
         report = directory / "report.html"
         link = quote(Path(os.path.relpath(report, out.parent)).as_posix()) if report.exists() else None
-        changes = [] if reference is None else compare(result, reference)
+        itself = baseline is not None and directory.resolve() == baseline.resolve()
+        changes = [] if reference is None or itself else compare(result, reference)
         entries.append(Entry(directory.resolve().name, link, result, changes))
     page = environment().get_template("index.html.j2")
     text = page.render(entries=entries, problems=problems, heads=FIGURES, baseline=baseline and baseline.resolve().name)

@@ -62,7 +62,7 @@ def word_length(run: RunData) -> Plate | None:
         if low is not None and high is not None and low.shape == high.shape == x.shape:
             axes.fill_between(x, low, high, color=SERIES[0], alpha=0.18, linewidth=0)
         axes.plot(x, y, marker="o", markersize=3.5, color=SERIES[0])
-        scale(axes, [y], decades=0)
+        scale(axes, [y], decades=0.0)
         _powers_of_two(axes, x)
 
     return Plate(
