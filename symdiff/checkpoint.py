@@ -17,10 +17,13 @@ class Checkpoint:
     ----------
     directory
         The run directory.
+    prefix
+        Set before the stages' names, to keep several trainings of one run apart.
     """
 
-    def __init__(self, directory: Path | None) -> None:
+    def __init__(self, directory: Path | None, prefix: str = "") -> None:
         self.directory = directory
+        self.prefix = prefix
 
     def load(self, stage: str) -> dict[str, Any] | None:
         """The state saved for `stage`, or ``None``; an unreadable file counts as none."""
@@ -53,4 +56,4 @@ class Checkpoint:
                 raise
 
     def _file(self, stage: str) -> Path:
-        return (self.directory or Path()) / f"checkpoint-{stage}.pt"
+        return (self.directory or Path()) / f"checkpoint-{self.prefix}{stage}.pt"

@@ -14,6 +14,7 @@ from symdiff.checkpoint import Checkpoint
 from symdiff.closed_form import fit_linear_decoder
 from symdiff.groups import START_SEQUENCES, GroupFamily
 from symdiff.hae import HAE, Decoder
+from symdiff.modelfile import States
 from symdiff.representations import LieRepresentation
 from symdiff.training import Data, Outcome, Stage, train_stage
 from symdiff.trajectories import Sequences, Trajectories
@@ -73,6 +74,8 @@ class Fitting:
         Where unfinished stages are kept.
     on_step
         Called with (steps done, steps in all, training loss).
+    trained, prefix
+        Weights by `prefix` and form: stages found there are not trained but restored.
     """
 
     family: GroupFamily
@@ -83,6 +86,8 @@ class Fitting:
     device: torch.device
     checkpoint: Checkpoint
     on_step: Callable[[int, int, float], None] | None = None
+    trained: States | None = None
+    prefix: str = ""
 
     def fit(self, train: Trajectories, validation: Trajectories) -> Fit:
         """Train the form the family asks for, with its closed-form references beside it.
@@ -122,6 +127,10 @@ class Fitting:
                 self.on_step(before + step, self.steps, loss)
 
         fit.models[stage.name] = model
+        weights = (self.trained or {}).get(self.prefix + stage.name)
+        if weights is not None:
+            model.load_state_dict(weights)
+            return
         fit.outcomes[stage.name] = outcome = train_stage(model, data, stage, self.checkpoint, on_step)
         log.info(
             "stage %s: %s after %d steps; validation loss %.4g -> %.4g (step %d)",

@@ -34,7 +34,7 @@ class FamilyOptions(BaseModel):
     hidden: int = Field(64, ge=1, le=8192, description="Width of the hidden layers of encoder and decoder.")
     loss_norm: LossNorm = Field("squared", description="Norms of the two losses: squared, or l2 as published.")
     gamma: float = Field(3.0, gt=0, description="Weight of the latent prediction loss.")
-    penalty: float = Field(0.3, ge=0, description="Final weight of the homomorphism penalty, annealed from 0.")
+    penalty: float = Field(0.4, ge=0, description="Final weight of the homomorphism penalty, annealed from 0.")
     learning_rate: float = Field(5e-4, gt=0, description="Peak learning rate.")
     batch: int = Field(128, ge=1, description="Sequences in a batch.")
     start: Literal["closed-form", "random"] = Field("closed-form", description="Where training starts.")
@@ -207,3 +207,11 @@ class GroupFamily(ABC):
     def references(self, latent: int, sequences: Sequences) -> dict[str, HAE]:
         """Closed-form models that learned ones are printed beside, by name of their form; none by default."""
         return {}
+
+    def other_forms(self) -> dict[str, GroupFamily]:
+        """Families of the same group with another form of rho, by form: what ``--compare-forms`` also trains."""
+        return {}
+
+    def caveats(self, trajectories: Trajectories) -> list[str]:
+        """What the reader of a result on this recording must know; printed among its warnings."""
+        return []

@@ -166,6 +166,29 @@ class AffineFamily(GroupFamily):
             found["exact-blocks"] = closed_form.exact_model(sequences, (2,) * (latent // 2), shape, hidden)
         return found
 
+    def other_forms(self) -> dict[str, GroupFamily]:
+        """The published form, ``mlp``, and the default one."""
+        return {
+            form: AffineFamily(self.observation_shape, self.options.model_copy(update={"rho": form}))
+            for form in ("mlp", "lie-projected")
+            if form != self.options.rho
+        }
+
+    def caveats(self, trajectories: Trajectories) -> list[str]:
+        """Steps that are not in the group in this gauge, and clipped denoised images."""
+        found = []
+        a = trajectories.gauges[self.options.gauge]
+        outside = [int(i) for i in (~(a.isfinite() & (a > 0))).nonzero().flatten()]
+        if outside:
+            named = ", ".join(f"step {i} (a = {float(a[i]):.3g})" for i in outside[:4])
+            found.append(
+                f"gauge {self.options.gauge}: {len(outside)} of {len(a)} steps are not in GL(d+1) and were left out of "
+                f"training and diagnostics: {named}"
+            )
+        if trajectories.info.get("clip"):
+            found.append("x0hat was clipped: the step is then no affine function of the network's output")
+        return found
+
     def _exact(self, latent: int) -> Representation:
         if self.options.exact == "symmetric":
             return SymmetricPower(self._random_rows(self._base(latent)), self.options.power)

@@ -3,7 +3,20 @@
 from symdiff.diagnostics.diagnose import diagnose
 from symdiff.diagnostics.evaluation import Diagnosis, Evaluation
 from symdiff.diagnostics.guarantees import guarantees
+from symdiff.diagnostics.headline import HEADLINE, headline, pca_row
 from symdiff.diagnostics.process import shared_affine_r2
-from symdiff.diagnostics.verdict import Thresholds, verdict
+from symdiff.diagnostics.thresholds import Thresholds
+from symdiff.diagnostics.verdict import verdict
 
-__all__ = ["Diagnosis", "Evaluation", "Thresholds", "diagnose", "guarantees", "shared_affine_r2", "verdict"]
+__all__ = [
+    "HEADLINE",
+    "Diagnosis",
+    "Evaluation",
+    "Thresholds",
+    "diagnose",
+    "guarantees",
+    "headline",
+    "pca_row",
+    "shared_affine_r2",
+    "verdict",
+]

@@ -1,0 +1,329 @@
+"""One run, from a model to a report: what the command line, batch workers and notebooks all call."""
+
+from __future__ import annotations
+
+import copy
+import json
+import logging
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.numpy import save_file as save_arrays
+
+from symdiff import __version__
+from symdiff.checkpoint import Checkpoint
+from symdiff.config import RunConfig
+from symdiff.diagnostics import (
+    HEADLINE,
+    Diagnosis,
+    Evaluation,
+    diagnose,
+    guarantees,
+    headline,
+    pca_row,
+    shared_affine_r2,
+    verdict,
+)
+from symdiff.errors import OutputError
+from symdiff.fitting import STEPS, Fit, Fitting
+from symdiff.groups import GroupFamily
+from symdiff.hae import HAE
+from symdiff.illustrations import illustrations
+from symdiff.models import find_denoiser, find_sampler
+from symdiff.modelfile import States, read_models, write_models
+from symdiff.plugins import load_plugins, resolve
+from symdiff.progress import Progress, Silent
+from symdiff.report import write_report
+from symdiff.result import Estimate, Result
+from symdiff.rundir import RunDirectory
+from symdiff.training import objective
+from symdiff.trajectories import Sequences, Trajectories, read_store, recorded, resolve_device
+
+log = logging.getLogger(__name__)
+
+HELD_OUT_SEQUENCES = 1024
+HELD_OUT_LENGTH = 10
+ELEMENTS = 64
+CONSECUTIVE = 4
+THOROUGH = 4
+"""How many times more optimiser steps and resamples `--thorough` takes."""
+
+
+def analyze(
+    config: RunConfig,
+    out: Path | None = None,
+    *,
+    force: bool = False,
+    rescore: bool = False,
+    progress: Progress | None = None,
+) -> Result:
+    """Record trajectories, train the autoencoder, diagnose it, and write a run directory.
+
+    Parameters
+    ----------
+    config
+        What to do; options of the family may be left out.
+    out
+        Run directory; ``runs/<run id>`` if ``None``. A finished run of the same configuration is answered from it,
+        an unfinished one is gone on with.
+    force
+        Overwrite what the directory holds.
+    rescore
+        Compute diagnostics, verdict and report of a finished run again, from its trained models.
+    progress
+        Told of every phase and step.
+
+    Raises
+    ------
+    SymdiffError
+        By kind: refused before work starts, failed while running, plugin unavailable, interrupted.
+    """
+    config, family, options = resolve(config)
+    directory = RunDirectory(config, out, force=force)
+    if directory.state == "finished" and not rescore:
+        return directory.result()
+    if rescore and directory.state != "finished":
+        raise OutputError(f"{directory.path} holds no finished run to rescore", "run it first, without --rescore")
+    device = resolve_device(config.device)
+    earlier = directory.result().warnings if rescore else []
+    with directory.writing(), _collected() as caught:
+        run = _Run(config, directory, device, progress or Silent())
+        run.record()
+        run.open(family(run.recording.observation_shape, options))
+        run.train(read_models(directory / "hae.safetensors") if rescore else None, earlier)
+        result = run.diagnose(caught)
+        with run.phase("report"):
+            result.write(directory / "result.json")
+            write_report(directory.path)
+        result = result.model_copy(update={"timing": run.timing})
+        directory.finish(result)
+    load_plugins().run_finished(result, directory.path)
+    return result
+
+
+@dataclass
+class _Run:
+    """The state a run builds up, phase by phase."""
+
+    config: RunConfig
+    directory: RunDirectory
+    device: torch.device
+    progress: Progress
+    timing: dict[str, float] = field(default_factory=dict)
+
+    recording: Trajectories = field(init=False)
+    family: GroupFamily = field(init=False)
+    latent: int = field(init=False)
+    fit: Fit = field(init=False)
+    longer: Fit | None = None
+    training_caveats: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Announce a phase and time it."""
+        self.progress.phase(name)
+        start = time.perf_counter()
+        yield
+        self.timing[name] = round(time.perf_counter() - start, 3)
+        log.info("%s took %.1f s", name, self.timing[name])
+
+    def record(self) -> None:
+        """The trajectories: of a recorded directory, of the cache, or of the model."""
+        with self.phase("record"):
+            path = Path(self.config.model).expanduser()
+            if (path / "manifest.json").exists():
+                self.recording = read_store(path)
+                return
+            self.recording, cached = recorded(
+                find_denoiser(self.config.model),
+                find_sampler(self.config.sampler),
+                self.config.steps,
+                self.config.trajectories,
+                self.config.seed,
+                self.device,
+                on_progress=self.progress.update,
+            )
+            log.info("%d trajectories %s", len(self.recording), "from the cache" if cached else "recorded")
+
+    def open(self, family: GroupFamily) -> None:
+        """Fix the family and split the recording: 70% to train on, 10% to choose by, 20% to judge by."""
+        self.family = family
+        self.latent = family.latent_dimension(self.config.latent)
+        self.train_part, self.validation_part, test = self.recording.split(seed=self.config.seed)
+        self.test_part = replace(test, states=test.states.double(), denoised=test.denoised.double())
+
+    def train(self, trained: States | None, earlier: list[str]) -> None:
+        """Train, or rebuild the models of a finished run; references are closed forms and always made anew.
+
+        Parameters
+        ----------
+        trained
+            The weights of a finished run, by form.
+        earlier
+            Its warnings: those about training are kept.
+        """
+        self.training_caveats = [warning for warning in earlier if warning.startswith("stage ")]
+        with self.phase("train"):
+            steps = (self.config.train_steps or STEPS) * (THOROUGH if self.config.thorough else 1)
+            self.fit = self._fitting(self.family, steps, "", trained).fit(self.train_part, self.validation_part)
+            if self.config.compare_forms:
+                for name, family in self.family.other_forms().items():
+                    other = self._fitting(family, steps, f"{name}-", trained).fit(self.train_part, self.validation_part)
+                    self.fit.models.setdefault(name, other.model)
+                    self.fit.outcomes.setdefault(name, other.outcomes[other.form])
+            if self.config.thorough:
+                longer = self._fitting(self.family, 2 * steps, "longer-", trained)
+                self.longer = longer.fit(self.train_part, self.validation_part)
+            self.training_caveats += [
+                f"stage {name}: {outcome.reason}"
+                for name, outcome in self.fit.outcomes.items()
+                if outcome.best_step == 0 and outcome.steps
+            ]
+            if trained is None:
+                with self.directory.file("hae.safetensors") as temporary:
+                    write_models(temporary, {**self.fit.models, **self._longer_models()})
+                with self.directory.file("metrics.jsonl") as temporary:
+                    temporary.write_text("".join(json.dumps(line) + "\n" for line in self.fit.history))
+
+    def _longer_models(self) -> dict[str, HAE]:
+        return {f"longer-{name}": model for name, model in self.longer.models.items()} if self.longer else {}
+
+    def _fitting(
+        self, family: GroupFamily, steps: int, prefix: str, trained: States | None
+    ) -> Fitting:
+        def on_step(done: int, total: int, loss: float) -> None:
+            self.progress.update(done, total, loss=loss)
+
+        return Fitting(
+            family, self.latent, self.config.length, steps, self.config.seed, self.device,
+            Checkpoint(self.directory.path, prefix), on_step, trained, prefix,
+        )  # fmt: skip
+
+    def diagnose(self, caught: Callable[[], list[str]]) -> Result:
+        """Every figure on the held-out trajectories, the verdict, and what the report draws."""
+        with self.phase("diagnose"):
+            evaluation = self.evaluation()
+            diagnosis = diagnose(evaluation)
+            estimates = {**diagnosis.estimates, **self._of_plugins(evaluation)}
+            process = shared_affine_r2(
+                self.train_part, self.test_part, seed=self.config.seed, replicates=evaluation.bootstrap
+            )
+            result = Result(
+                symdiff_version=__version__,
+                group=self.family.name,
+                model=self.config.model,
+                config=_flat(self.config, self.latent),
+                timing=self.timing,
+                diagnostics=estimates,
+                forms=self._forms(evaluation, estimates),
+                guarantees=list(guarantees(evaluation, estimates, floor=self._floor(evaluation))),
+                process=process,
+                verdict=verdict(estimates, process),
+                warnings=[*caught(), *self.family.caveats(self.recording), *self.training_caveats],
+            )
+            self._write_figures(evaluation, diagnosis)
+        return result
+
+    def evaluation(self) -> Evaluation:
+        """The model of the run with all held-out data, in float64 on the CPU."""
+        seed = self.config.seed
+        length = min(HELD_OUT_LENGTH, self.recording.steps)
+        sequences = self._held_out(length, HELD_OUT_SEQUENCES)
+        run_length = min(CONSECUTIVE, self.recording.steps)
+        runs = self._held_out(run_length, ELEMENTS // run_length)
+        untrained = self.family.model(self.latent, seed + 1).double().eval()
+        exact = self.fit.models.get("exact")
+        reference = None if exact is None else _double(exact)
+        evaluation = Evaluation(
+            family=self.family,
+            model=_double(self.fit.model),
+            trajectories=self.test_part,
+            sequences=sequences,
+            elements=runs.actions.flatten(0, 1),
+            runs=torch.arange(len(runs)).repeat_interleave(run_length),
+            untrained=untrained,
+            seed=seed,
+            bootstrap=400 * (THOROUGH if self.config.thorough else 1),
+            reference=reference,
+        )
+        if reference is None:
+            return evaluation
+        energy = headline(evaluation.with_model(reference))["action_energy"].value
+        return replace(evaluation, reference_energy=energy)
+
+    def _held_out(self, length: int, n: int) -> Sequences:
+        generator = torch.Generator().manual_seed(self.config.seed + 1)
+        return self.family.sequences(self.test_part, length, n, generator)
+
+    def _of_plugins(self, evaluation: Evaluation) -> dict[str, Estimate]:
+        found: dict[str, Estimate] = {}
+        for name, diagnostic in load_plugins().diagnostics.items():
+            try:
+                found[name] = Estimate.model_validate(diagnostic(evaluation))
+            except Exception as error:  # a plugin's defect costs its figure, not the run
+                warnings.warn(f"diagnostic {name} of a plugin failed: {type(error).__name__}: {error}", stacklevel=2)
+        return found
+
+    def _forms(self, evaluation: Evaluation, estimates: dict[str, Estimate]) -> dict[str, dict[str, Any]]:
+        """One row a form, the reported one first, then the stages before it and the closed forms."""
+        rows: dict[str, dict[str, Any]] = {}
+        for name in sorted(self.fit.models, key=lambda name: name != self.fit.form):
+            model = self.fit.models[name]
+            found = estimates if name == self.fit.form else headline(evaluation.with_model(_double(model)))
+            rows[name] = {key: found[key].value for key in HEADLINE if key in found}
+            rows[name]["caution"] = found["action_energy"].caution
+        rows["pca"] = dict(pca_row(evaluation, self.train_part, self.latent))
+        return rows
+
+    def _floor(self, evaluation: Evaluation) -> tuple[float, float] | None:
+        """Held-out loss against a longer run; without one, against the exact form if it is no better than ours."""
+
+        def loss(model: HAE) -> float:
+            with torch.no_grad():
+                return float(objective(_double(model), evaluation.sequences, self.family.options, 0.0).loss)
+
+        if self.longer is not None:
+            return loss(self.fit.model), loss(self.longer.model)
+        exact = self.fit.models.get("exact")
+        ours = loss(self.fit.model)
+        return (ours, loss(exact)) if exact is not None and ours <= loss(exact) else None
+
+    def _write_figures(self, evaluation: Evaluation, diagnosis: Diagnosis) -> None:
+        arrays = {name: np.asarray(curve, dtype=np.float32) for name, curve in diagnosis.curves.items()}
+        arrays |= illustrations(evaluation.model, self.test_part, evaluation.sequences)
+        with self.directory.file("figures.safetensors") as temporary:
+            save_arrays(arrays, temporary)
+
+
+def _double(model: HAE) -> HAE:
+    return copy.deepcopy(model).cpu().double().eval()
+
+
+def _flat(config: RunConfig, latent: int) -> dict[str, Any]:
+    """The configuration as the result shows it: keys are flags, the latent dimension is the one in use."""
+    return {**config.model_dump(mode="json"), "latent": latent, "run_id": config.run_id}
+
+
+@contextmanager
+def _collected() -> Iterator[Callable[[], list[str]]]:
+    """Keep what is warned of on the way, so that the result can repeat it; it is shown all the same."""
+    messages: list[str] = []
+    shown = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:
+        if category in (UserWarning, RuntimeWarning):
+            messages.append(" ".join(str(message).split()))
+        shown(message, category, *rest, **more)
+
+    warnings.showwarning = show
+    try:
+        yield lambda: list(dict.fromkeys(messages))
+    finally:
+        warnings.showwarning = shown

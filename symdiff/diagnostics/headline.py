@@ -1,0 +1,50 @@
+"""The few figures by which forms of rho are compared side by side."""
+
+from __future__ import annotations
+
+import torch
+
+from symdiff.closed_form import principal_components
+from symdiff.diagnostics.energy import action_energy
+from symdiff.diagnostics.evaluation import Evaluation
+from symdiff.diagnostics.homomorphism import homomorphism_errors
+from symdiff.diagnostics.prediction import LENGTHS, prediction_errors, rollouts
+from symdiff.result import Estimate
+from symdiff.trajectories import Trajectories
+
+HEADLINE = (
+    "homomorphism_error",
+    "homomorphism_error_own_basis",
+    "action_energy",
+    "prediction_error",
+    "prediction_error_n10",
+    "prediction_error_whitened",
+    "reconstruction_error",
+    "reconstruction_error_n10",
+)
+"""Columns of the table of forms."""
+
+
+@torch.no_grad()
+def headline(evaluation: Evaluation) -> dict[str, Estimate]:
+    """The estimates named in `HEADLINE`, without nulls."""
+    found = rollouts(evaluation, evaluation.sequences, evaluation.latents)
+    return {
+        **homomorphism_errors(evaluation),
+        "action_energy": action_energy(evaluation),
+        **prediction_errors(evaluation, found),
+    }
+
+
+def pca_row(evaluation: Evaluation, train: Trajectories, latent: int) -> dict[str, float]:
+    """Share of the held-out variance that `latent` principal components of the training states leave."""
+    parts = principal_components(train.states.flatten(0, 1).flatten(1).double(), latent)
+    row = {}
+    for suffix, length in LENGTHS.items():
+        if length >= evaluation.sequences.observations.shape[1]:
+            continue
+        x = evaluation.sequences.observations[:, : length + 1].flatten(0, 1).flatten(1)
+        centred = x - parts.mean
+        left = centred.square().sum() - (centred @ parts.directions.T).square().sum()
+        row[f"reconstruction_error{suffix}"] = float(left / (x - x.mean(0)).square().sum())
+    return row

@@ -1,0 +1,95 @@
+"""The arrays a report draws: a strip of the process, reconstructions, traversals, the gauges along the run."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+
+from symdiff.hae import HAE
+from symdiff.trajectories import Sequences, Trajectories
+
+ROWS = 4
+COLUMNS = 11
+BLOCKS = 16
+TRAVERSAL = (-2.0, -1.33, -0.67, 0.0, 0.67, 1.33, 2.0)
+"""Displacements in standard deviations of the held-out latents."""
+
+MAX_SIDE = 64
+"""Larger images are thinned to this side: a page shows no more."""
+
+Array = Float[NDArray[np.float32], "..."]
+
+
+@torch.no_grad()
+def illustrations(model: HAE, trajectories: Trajectories, sequences: Sequences) -> dict[str, Array]:
+    """Arrays for ``figures.safetensors``, by name.
+
+    Parameters
+    ----------
+    model
+        The trained autoencoder, in the dtype of `sequences`.
+    trajectories, sequences
+        Held-out data.
+    """
+    arrays = {**strip(trajectories), **gauges_along(trajectories), **reconstructions(model, sequences)}
+    arrays["traversals"] = traversals(model, sequences)
+    arrays["traversal_values"] = torch.tensor(TRAVERSAL)
+    return {name: np.ascontiguousarray(array.cpu().to(torch.float32).numpy()) for name, array in arrays.items()}
+
+
+def strip(trajectories: Trajectories) -> dict[str, Tensor]:
+    """A few trajectories from noise to image, at evenly spaced times."""
+    columns = torch.linspace(0, trajectories.steps, min(COLUMNS, trajectories.steps + 1)).round().long()
+    return {
+        "strip": _thin(trajectories.states[:ROWS][:, columns]),
+        "strip_alpha_bar": trajectories.alpha_bar[columns],
+    }
+
+
+def gauges_along(trajectories: Trajectories) -> dict[str, Tensor]:
+    """``a_t`` in every gauge, and ``|v_t|`` in gauge v with its 5% and 95% quantiles over trajectories."""
+    states = trajectories.states[:256]
+    norms = []
+    for step in range(trajectories.steps):
+        a = float(trajectories.gauges["v"][step])
+        norms.append((states[:, step + 1] - a * states[:, step]).flatten(1).norm(dim=1))
+    table = torch.stack(norms).double()
+    low, median, high = torch.quantile(table, torch.tensor([0.05, 0.5, 0.95], dtype=table.dtype), dim=1)
+    gauges = {f"gauge_{name}": a for name, a in trajectories.gauges.items()}
+    timesteps = trajectories.timesteps[:-1].double()
+    return {"step_timestep": timesteps, "v_norm_low": low, "v_norm_median": median, "v_norm_high": high, **gauges}
+
+
+def reconstructions(model: HAE, sequences: Sequences) -> dict[str, Tensor]:
+    """Observations ``o_t`` and the decoded predictions ``d(z_t)`` of sequences spread over the noise levels."""
+    order = sequences.times[:, 0].argsort()
+    rows = order[torch.linspace(0, len(order) - 1, min(ROWS, len(order))).round().long()]
+    observations = sequences.observations[rows]
+    decoded = model.decode(model.predict(observations[:, 0], sequences.actions[rows]))
+    return {"reconstruction_observations": _thin(observations), "reconstruction_predictions": _thin(decoded)}
+
+
+def traversals(model: HAE, sequences: Sequences) -> Float[Tensor, "blocks steps c h w"]:
+    """What moving one latent block does to an image: along its direction of largest variance, all else fixed."""
+    observations = sequences.observations
+    latents = model.encode(observations.flatten(0, 1))
+    last = sequences.times[:, -1].argmax()
+    base = model.encode(observations[last, -1:])[0]
+    values = torch.tensor(TRAVERSAL, dtype=base.dtype, device=base.device)
+    images, start = [], 0
+    for size in model.representation.block_sizes[:BLOCKS]:
+        part = latents[:, start : start + size]
+        spread, direction = torch.linalg.eigh(torch.cov(part.T).reshape(size, size))
+        move = torch.zeros_like(base)
+        move[start : start + size] = direction[:, -1] * spread[-1].clamp_min(0).sqrt()
+        images.append(model.decode(base + values[:, None] * move))
+        start += size
+    return _thin(torch.stack(images))
+
+
+def _thin(images: Tensor) -> Tensor:
+    stride = max(-(-images.shape[-2] // MAX_SIDE), -(-images.shape[-1] // MAX_SIDE))
+    return images[..., ::stride, ::stride]
