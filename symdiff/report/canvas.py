@@ -32,6 +32,9 @@ _VARIABLES |= {colour: f"--series-{index}" for index, colour in enumerate(SERIES
 WIDTH, HEIGHT = 344, 236
 """Size in CSS pixels: the width of a phone, so that text in a figure is never scaled down."""
 
+LEGEND = 50
+"""Characters that fit into one row of the legend, a handle counting as four."""
+
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "axes.formatter.useoffset": False,
@@ -110,13 +113,15 @@ def draw(name: str, plot: Callable[[Axes], None], ylabel: str, xlabel: str) -> s
         axes.set_xlabel(xlabel)
         handles, labels = axes.get_legend_handles_labels()
         if handles:
-            axes.set_position((0.125, 0.175, 0.86, 0.635))
+            columns = len(labels) if sum(map(len, labels)) + 4 * len(labels) <= LEGEND else 3
+            rows = -(-len(labels) // columns)
+            axes.set_position((0.125, 0.175, 0.86, 0.715 - 0.08 * rows))
             axes.legend(
                 handles,
                 labels,
                 loc="lower left",
                 bbox_to_anchor=(-0.02, 1.005),
-                ncols=len(handles),
+                ncols=columns,
                 handlelength=1.5,
                 handletextpad=0.5,
                 columnspacing=1.2,

@@ -281,7 +281,7 @@ def environment() -> dict[str, Any]:
 
 @pytest.fixture
 def make_run(tmp_path: Path) -> MakeRun:
-    """Write a run directory; `change` edits the result before it is written. No figures unless given: they take time."""
+    """Write a run directory; `change` edits the result before it is written. No figures unless given: they are slow."""
 
     def make(
         name: str = "digits-affine",

@@ -17,6 +17,7 @@ from matplotlib.axes import Axes
 from PIL import Image
 
 from symdiff.report.canvas import SERIES, draw, scale
+from symdiff.report.figures import figures
 from symdiff.report.figures.model import word_length
 from symdiff.report.figures.process import gauges, shared_affine_denoised
 from symdiff.report.figures.training import training_loss
@@ -107,6 +108,40 @@ def test_stages_follow_each_other_on_one_axis(make_run: MakeRun) -> None:
         for path in re.findall(r'<path d="(M [^"]*?L [^"]*?)"[^>]*clip-path[^>]*series-[01]', plate.svg)
     )
     assert max(first) < min(second)
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0, -2.0, 1e-30, 1e30, np.inf])
+@pytest.mark.parametrize("size", [1, 2])
+def test_odd_data_are_drawn_without_complaint(
+    value: float, size: int, make_run: MakeRun, figure_arrays: dict[str, np.ndarray]
+) -> None:
+    odd = np.resize(np.array([value, 1.0], dtype=np.float32), size)
+    ordered = {"step_timestep", "horizon", "word_length"}
+    one_dimensional = {key: odd for key, array in figure_arrays.items() if array.ndim == 1 and key not in ordered}
+    one_dimensional |= {key: figure_arrays[key][:size] for key in ordered}
+
+    def change(document: dict[str, object]) -> None:
+        level = {"value": value if np.isfinite(value) else None, "interval": None, "timestep": 20}
+        document["process"] = {"shared_affine_r2_denoised": [level], "shared_affine_r2": [level]}
+
+    drawn = figures(read_run(make_run(change=change, figures=one_dimensional)))
+    usable = np.isfinite(odd).any()
+    assert ("gauges" in drawn) == ("eigenvalue-moduli" in drawn) == usable
+    assert ("shared-affine-denoised" in drawn) == np.isfinite(value)
+
+
+def test_a_long_legend_takes_more_rows_and_the_axes_give_way() -> None:
+    def plot_of(count: int) -> str:
+        def plot(axes: Axes) -> None:
+            for index in range(count):
+                axes.plot([0, 1], [0, index], color=SERIES[index], label=f"lie-projected {index}")
+
+        return draw("figure", plot, "y", "x")
+
+    def top(svg: str) -> float:
+        return float(re.findall(r'<clipPath.*?<rect x="[\d.]+" y="([\d.]+)"', svg, flags=re.DOTALL)[0])
+
+    assert top(plot_of(2)) < top(plot_of(5))
 
 
 # --- images -----------------------------------------------------------------------------------

@@ -104,7 +104,7 @@ def latent_spectrum(run: RunData) -> Plate | None:
     if values is None:
         return None
     ordered = np.sort(values[np.isfinite(values)])[::-1]
-    relative = ordered / max(ordered[0], np.finfo(float).tiny)
+    relative = ordered / max(float(np.abs(ordered).max()), np.finfo(float).tiny)
 
     def plot(axes: Axes) -> None:
         axes.plot(np.arange(1, relative.size + 1), relative, marker="o", markersize=3.5, color=SERIES[0], linewidth=1)

@@ -41,7 +41,7 @@ def gauges(run: RunData) -> Plate | None:
         for index, (label, values, dash) in enumerate(curves):
             axes.plot(t, values, dash, color=SERIES[index], label=f"gauge {label}")
         scale(axes, [values for _, values, _ in curves])
-        axes.set_xlim(t.max(), t.min())
+        _forward(axes)
 
     singular = [label for label, values, _ in curves if (~np.isfinite(values) | (values == 0)).any()]
     outside = f" In gauge {' and '.join(singular)} a step has a = 0 or ∞: no group element." if singular else ""
@@ -67,7 +67,7 @@ def translation_norm(run: RunData) -> Plate | None:
             axes.fill_between(t, low, high, color=SERIES[0], alpha=0.18, linewidth=0)
         axes.plot(t, median, color=SERIES[0])
         scale(axes, [median])
-        axes.set_xlim(t.max(), t.min())
+        _forward(axes)
 
     return Plate(
         "translation-norm",
@@ -94,7 +94,7 @@ def shared_affine_denoised(run: RunData) -> Plate | None:
         bottom = min(float(np.nanmin(np.r_[value, low])), thresholds[1] - 0.1)
         axes.set_ylim(max(bottom - 0.04, -0.2), 1.06)
         axes.locator_params(axis="y", nbins=5)
-        axes.set_xlim(t.max(), t.min())
+        _forward(axes)
 
     return Plate(
         "shared-affine-denoised",
@@ -133,8 +133,7 @@ def shared_affine_step(run: RunData) -> Plate | None:
                 label=label,
             )
         axes.locator_params(axis="y", nbins=5)
-        t = curves[0][1][0]
-        axes.set_xlim(t.max(), t.min())
+        _forward(axes)
 
     return Plate(
         "shared-affine-step",
@@ -165,6 +164,12 @@ def _process_curve(run: RunData, key: str) -> Curve | None:
         rows.append((record.get("timestep", at), record.get("value"), low, high))
     t, value, low, high = np.array(rows, dtype=np.float64).T
     return Curve(t, value, low, high) if np.isfinite(value).any() else None
+
+
+def _forward(axes: Axes) -> None:
+    """Let time run as sampling does: from noise, where t is largest, at the left."""
+    axes.margins(x=0)
+    axes.invert_xaxis()
 
 
 def _range(values: Float[NDArray[Any], " n"]) -> str:
