@@ -8,32 +8,32 @@ has to beat the best of them. They are fitted on the very data they are judged o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
-
-import numpy as np
-import numpy.typing as npt
 import torch
-from jaxtyping import Float
-from scipy import optimize
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
+from symdiff.diagnostics.blind_fit import Scale, fit_blind, fit_scale, scale_moments
 from symdiff.diagnostics.evaluation import Evaluation
 from symdiff.diagnostics.gauge import Gauge
+from symdiff.groups import GroupFamily
 from symdiff.representations import Representation
 
-LEVELS = 64
-"""Distinct values of log a the fit distinguishes; more are grouped by quantile."""
 
-ITERATIONS = 12
+def scale_of(family: GroupFamily, elements: Shaped[Tensor, "k *element"]) -> Scale | None:
+    """What survives of an element when the group is made abelian, as one number: log a for the affine group.
 
-
-@runtime_checkable
-class HasLogScale(Protocol):
-    """A family whose elements have a scale: the coordinate that survives when the group is made abelian."""
-
-    def log_scale(self, g: Tensor) -> Tensor:
-        """``log a`` of every element ``[..., *element_shape]``: additive under products, shape ``[...]``."""
+    It is the coordinate of the logarithm that no bracket reaches (the one that varies most, if there are several).
+    ``None`` for a group without logarithm, without such a coordinate, or abelian: nothing is lost there.
+    """
+    if not family.is_lie or len(elements) < 2:
+        return None
+    coordinates = family.log(elements)
+    reached = (family.bracket(coordinates[1:], coordinates[:-1]) != 0).flatten(1).any(0)
+    size = torch.where(reached, 0, coordinates.flatten(1).square().sum(0))
+    index = int(size.argmax())
+    if bool(reached.any()) and float(size[index]) > 0:
+        return lambda g: family.log(g).flatten(g.ndim - len(family.element_shape))[..., index]
+    return None
 
 
 class BlindRepresentation(Representation):
@@ -41,140 +41,32 @@ class BlindRepresentation(Representation):
 
     form = "exact"
 
-    def __init__(self, family: HasLogScale, generator: Float[Tensor, "m m"]) -> None:
+    def __init__(self, scale: Scale, generator: Float[Tensor, "m m"]) -> None:
         super().__init__()
-        self.family, self.generator = family, generator
+        self.scale, self.generator = scale, generator
         self.block_sizes = (len(generator),)
 
     def blocks(self, g: Tensor) -> list[Tensor]:
         """The exponential of M, made once for every distinct scale."""
-        values, index = torch.unique(self.family.log_scale(g), return_inverse=True)
+        values, index = torch.unique(self.scale(g), return_inverse=True)
         exponentials: Tensor = torch.linalg.matrix_exp(values.to(self.generator)[:, None, None] * self.generator)
         return [exponentials[index].unsqueeze(-3)]
 
 
-@dataclass(frozen=True)
-class ScaleMoments:
-    """Moments of the recorded steps ``h -> h'``, one set for every value of the scale, in whitened coordinates.
-
-    Attributes
-    ----------
-    scale
-        ``[levels]``: log a, divided by `unit`, its root mean square.
-    before, across
-        ``[levels, s, s]``: sums of ``h h^T`` and ``h' h^T``.
-    after
-        Sum of ``|h'|^2`` in the network's basis.
-    weight
-        ``[s]``: the network's norm in whitened coordinates.
-    """
-
-    scale: Float[Tensor, " levels"]
-    unit: float
-    before: Float[Tensor, "levels s s"]
-    across: Float[Tensor, "levels s s"]
-    after: float
-    weight: Float[Tensor, " s"]
-
-    def loss(self, matrices: Float[Tensor, "levels s s"]) -> Float[Tensor, ""]:
-        """``sum |h' - A h|^2`` in the network's basis over ``sum |h'|^2``, A being the matrix of the step's scale."""
-        weighted = self.weight[:, None] * matrices
-        return 1 + (weighted * (matrices @ self.before - 2 * self.across)).sum() / self.after
-
-
-def scale_moments(evaluation: Evaluation) -> ScaleMoments | None:
-    """The moments of the held-out steps; ``None`` if the family has no scale or the scale never changes."""
-    if not isinstance(evaluation.family, HasLogScale):
-        return None
-    gauge, latents = evaluation.gauge, evaluation.latents
-    scale = evaluation.family.log_scale(evaluation.sequences.actions.flatten(0, 1)).to(latents)
-    unit = float(scale.square().mean().sqrt())
-    if not 0 < unit < float("inf"):
-        return None
-    before, after = latents[:, :-1].flatten(0, 1), latents[:, 1:].flatten(0, 1)
-    values, level = torch.unique(scale, return_inverse=True)
-    if len(values) > LEVELS:
-        level = torch.argsort(torch.argsort(scale)) * LEVELS // len(scale)
-        counts = torch.bincount(level, minlength=LEVELS)
-        values = scale.new_zeros(LEVELS).index_add_(0, level, scale) / counts.clamp(min=1)
-    groups = [torch.nonzero(level == i).flatten() for i in range(len(values))]
-    h, moved = before @ gauge.whiten.T, after @ gauge.whiten.T
-    return ScaleMoments(
-        scale=values / unit,
-        unit=unit,
-        before=torch.stack([h[index].T @ h[index] for index in groups]),
-        across=torch.stack([moved[index].T @ h[index] for index in groups]),
-        after=float(after.square().sum()),
-        weight=gauge.singular_values[: gauge.dimension].square(),
-    )
-
-
-def fit_scale(moments: ScaleMoments) -> float:
-    """The best s of ``rho = a^s`` in units of ``1 / moments.unit``; 0 if none beats standing still."""
-    before, across = (
-        (moments.weight * table.diagonal(dim1=-2, dim2=-1)).sum(-1).cpu().numpy()
-        for table in (moments.before, moments.across)
-    )
-    scale = moments.scale.cpu().numpy()
-
-    def loss(s: float) -> float:
-        factor = np.exp(np.clip(s * scale, -300, 300))
-        return float((factor * factor * before - 2 * factor * across).sum())
-
-    s = float(optimize.minimize_scalar(loss, bracket=(-0.1, 0.1)).x)
-    return s if loss(s) < loss(0.0) else 0.0
-
-
-def fit_blind(moments: ScaleMoments, scale: float) -> Float[Tensor, "s s"]:
-    """The best M of ``exp(M log a)`` found, in whitened coordinates and units of ``1 / moments.unit``.
-
-    Least squares on the linear part, then a few quasi-Newton steps; never worse than ``rho = a^scale``.
-    """
-    size = len(moments.weight)
-    identity = torch.eye(size).to(moments.before)
-    c = moments.scale[:, None, None]
-    design = (c * c * moments.before).sum(0)
-    target = (c * (moments.across - moments.before)).sum(0)
-    ridge = 1e-10 * design.diagonal().mean() * identity
-    linear = torch.linalg.solve(design + ridge, target, left=False)
-
-    def loss(m: Tensor) -> Tensor:
-        return moments.loss(torch.linalg.matrix_exp(c * m))
-
-    start = min((scale * identity, linear), key=lambda m: _finite_or_worst(loss(m)))
-
-    def slope(flat: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
-        m = torch.from_numpy(flat).to(c).reshape(size, size).requires_grad_(True)
-        with torch.enable_grad():
-            value = loss(m)
-        (gradient,) = torch.autograd.grad(value, m)
-        return _finite_or_worst(value), gradient.flatten().cpu().numpy()
-
-    found = optimize.minimize(
-        slope, start.flatten().cpu().numpy(), jac=True, method="L-BFGS-B", options={"maxiter": ITERATIONS}
-    )
-    polished = torch.from_numpy(found.x).to(c).reshape(size, size)
-    return min((start, polished), key=lambda m: _finite_or_worst(loss(m)))
-
-
 def blind_representations(evaluation: Evaluation) -> dict[str, Representation]:
     """``scale``: the best ``rho = a^s``; ``blind``: the best ``exp(M log a)``. Empty for a family without a scale."""
-    moments = scale_moments(evaluation)
-    if moments is None or not isinstance(evaluation.family, HasLogScale):
+    log_scale = scale_of(evaluation.family, evaluation.elements)
+    moments = None if log_scale is None else scale_moments(evaluation, log_scale)
+    if log_scale is None or moments is None:
         return {}
     gauge, s = evaluation.gauge, fit_scale(moments)
     whole = torch.eye(evaluation.latents.shape[-1]).to(evaluation.latents)
     blind = _to_latents(gauge, fit_blind(moments, s) / moments.unit)
     return {
-        "scale": BlindRepresentation(evaluation.family, s / moments.unit * whole),
-        "blind": BlindRepresentation(evaluation.family, blind),
+        "scale": BlindRepresentation(log_scale, s / moments.unit * whole),
+        "blind": BlindRepresentation(log_scale, blind),
     }
 
 
 def _to_latents(gauge: Gauge, matrix: Tensor) -> Tensor:
     return gauge.unwhiten @ matrix @ gauge.whiten
-
-
-def _finite_or_worst(loss: Tensor) -> float:
-    value = float(loss.detach())
-    return value if np.isfinite(value) else 1e30

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from symdiff.diagnostics import collapse, energy, equivariance, homomorphism, horizons, laws, prediction
+from symdiff.diagnostics import collapse, energy, equivariance, group_laws, homomorphism, horizons, prediction
 from symdiff.diagnostics.evaluation import Curve, Diagnosis, Evaluation
 from symdiff.diagnostics.linear_maps import least_squares_residual
 from symdiff.diagnostics.nulls import beside_nulls, null_evaluations, null_figures
@@ -31,10 +31,10 @@ def diagnose(evaluation: Evaluation) -> Diagnosis:
     table = equivariance.along_sequences(evaluation)
     estimates: dict[str, Estimate | None] = {
         **homomorphism.homomorphism_errors(evaluation),
-        "identity_error": laws.identity_error(evaluation),
-        "inverse_error": laws.inverse_error(evaluation),
-        "spectrum_error": laws.spectrum_error(evaluation),
-        "bracket_error": laws.bracket_error(evaluation),
+        "identity_error": group_laws.identity_error(evaluation),
+        "inverse_error": group_laws.inverse_error(evaluation),
+        "spectrum_error": group_laws.spectrum_error(evaluation),
+        "bracket_error": group_laws.bracket_error(evaluation),
         "action_energy": energy.action_energy(evaluation),
         "action_energy_own_basis": energy.action_energy_own_basis(evaluation),
         "faithfulness": energy.faithfulness(evaluation, energy.separations(evaluation)),
@@ -102,7 +102,7 @@ def _pca(evaluation: Evaluation) -> dict[str, float | None]:
 def _curves(evaluation: Evaluation, found: prediction.Rollouts) -> dict[str, Curve]:
     curves = {
         "latent_singular_values": evaluation.gauge.singular_values,
-        "eigenvalue_moduli": laws.eigenvalue_moduli(evaluation.matrices),
+        "eigenvalue_moduli": group_laws.eigenvalue_moduli(evaluation.matrices),
         "prediction_curve": found.prediction.mean(0) / found.latent_variance.mean(),
     }
     if found.reconstruction is not None:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 import torch
 from jaxtyping import Float, Int, Shaped
@@ -19,7 +18,7 @@ from symdiff.representations import Representation
 from symdiff.result import Estimate
 from symdiff.trajectories import Sequences, Trajectories
 
-Curve = npt.NDArray[np.floating[Any] | np.integer[Any]]
+Curve = npt.NDArray[Any]
 """What a figure of the report draws."""
 
 ENTRIES = 2**23

@@ -16,7 +16,7 @@ from torch import Tensor
 from symdiff.diagnostics.energy import Separations, separations
 from symdiff.diagnostics.evaluation import Evaluation
 from symdiff.diagnostics.homomorphism import spread
-from symdiff.diagnostics.verdict import Thresholds
+from symdiff.diagnostics.thresholds import Thresholds
 from symdiff.result import Estimate, Guarantee
 
 Status = Literal["pass", "fail", "unknown"]

@@ -43,4 +43,5 @@ def _components(centred: Float[Tensor, "n d"], count: int) -> Float[Tensor, "d c
         return directions[:, d - count :]
     values, vectors = torch.linalg.eigh(centred @ centred.T)
     kept = (values > 1e-12 * values[-1]) & (torch.arange(n, device=values.device) >= n - count)
-    return centred.T @ (vectors[:, kept] / values[kept].sqrt())
+    unmixed: Tensor = vectors[:, kept] / values[kept].sqrt()
+    return centred.T @ unmixed

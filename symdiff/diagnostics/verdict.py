@@ -10,55 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
-from symdiff.result import Claim, Estimate, Status, Verdict
-
-
-class Thresholds(BaseModel):
-    """What counts as supported or refuted; printed with every verdict.
-
-    Attributes
-    ----------
-    homomorphism_supported, homomorphism_refuted
-        The upper end of the homomorphism error's interval is to be below the first; a lower end above the second
-        refutes the law.
-    skill_supported, skill_refuted
-        The same for the equivariance skill, the other way round.
-    faithfulness
-        Smallest separation as a share of the typical one; at or below it rho does not tell elements apart.
-    action_energy
-        Share of the exact form's action energy below which a small error does not count.
-    permuted_p
-        Largest p-value of the permuted elements.
-    affine_supported, affine_refuted
-        ``shared_affine_r2_denoised`` is to lie above the first at every noise level; below the second at any level
-        refutes the content.
-    collapsed_rank, collapsed_spread, collapsed_gap
-        Below this effective rank, latent spread, or share of the reconstruction gap of principal components, the model
-        is collapsed.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    homomorphism_supported: float = 0.01
-    homomorphism_refuted: float = 0.05
-    skill_supported: float = 0.9
-    skill_refuted: float = 0.5
-    faithfulness: float = 0.01
-    action_energy: float = 0.25
-    permuted_p: float = 0.05
-    affine_supported: float = 0.95
-    affine_refuted: float = 0.90
-    collapsed_rank: float = 1.05
-    collapsed_spread: float = 0.01
-    collapsed_gap: float = 0.05
-
-
-Finding = tuple[Status, str]
-
-SKILL_NULLS = ("identity", "scale", "blind", "permuted", "untrained", "haar")
-"""What the equivariance skill has to beat; a common linear map is a reference, not a representation."""
+from symdiff.diagnostics.law import ends, law
+from symdiff.diagnostics.thresholds import Thresholds
+from symdiff.result import Claim, Estimate, Verdict
 
 
 def verdict(
@@ -110,22 +64,10 @@ def collapsed(diagnostics: Mapping[str, Estimate], limits: Thresholds) -> str | 
         best = diagnostics["reconstruction_gap"].null.get("pca") or 0.0
         # Where even principal components explain little, a small gap is the data's and not a collapse.
         limit = limits.collapsed_gap * max(best, 0.0)
-        upper = _ends(diagnostics["reconstruction_gap"])[1]
+        upper = ends(diagnostics["reconstruction_gap"])[1]
         if upper <= limit:
             reasons.append(f"reconstruction {gap:.3g} better than a constant (principal components {best:.3g})")
     return "; ".join(reasons) or None
-
-
-def law(diagnostics: Mapping[str, Estimate], limits: Thresholds) -> Claim:
-    """Is there a faithful rho under which this encoder is equivariant, better than under every null?"""
-    return _all(
-        [
-            _homomorphism(diagnostics.get("homomorphism_error"), limits),
-            _skill(diagnostics.get("equivariance_skill"), limits),
-            _faithful(diagnostics.get("faithfulness"), limits),
-            _energy(diagnostics.get("action_energy"), limits),
-        ]
-    )
 
 
 def content(process: Mapping[str, Any], limits: Thresholds) -> Claim:
@@ -170,72 +112,6 @@ def decomposed(decomposition: Mapping[str, Any] | None) -> Claim:
         stable = isinstance(stability, int | float) and stability >= 0.9
         return Claim(status="supported" if stable else "inconclusive", evidence=f"{found}, stability {stability}")
     return Claim(status="inconclusive", evidence=found)
-
-
-def _homomorphism(estimate: Estimate | None, limits: Thresholds) -> Finding:
-    if estimate is None or estimate.value is None:
-        return "inconclusive", "homomorphism_error unknown"
-    text = f"homomorphism_error {estimate.value:.2g}"
-    bottom, top = _ends(estimate)
-    if top <= limits.homomorphism_supported:
-        return "supported", text
-    if bottom > limits.homomorphism_refuted:
-        return "not supported", f"{text} (limit {limits.homomorphism_refuted})"
-    return "inconclusive", f"{text} (limits {limits.homomorphism_supported} and {limits.homomorphism_refuted})"
-
-
-def _skill(estimate: Estimate | None, limits: Thresholds) -> Finding:
-    if estimate is None or estimate.value is None:
-        return "inconclusive", "equivariance_skill unknown"
-    bottom, top = _ends(estimate)
-    nulls = {name: value for name in SKILL_NULLS if (value := estimate.null.get(name)) is not None}
-    name, best = max(nulls.items(), key=lambda null: null[1], default=("identity", 0.0))
-    text = f"equivariance_skill {estimate.value:.3g}, best null {name} {best:.3g}"
-    if top < limits.skill_refuted or top <= best:
-        return "not supported", text
-    p = estimate.null.get("permuted_p")
-    if p is not None and p > limits.permuted_p:
-        return "inconclusive", f"{text}; permuted elements do as well (p = {p:.2g})"
-    if bottom >= limits.skill_supported and bottom > best:
-        return "supported", text
-    return "inconclusive", f"{text} (limit {limits.skill_supported})"
-
-
-def _faithful(estimate: Estimate | None, limits: Thresholds) -> Finding:
-    if estimate is None or estimate.value is None:
-        return "inconclusive", "faithfulness unknown"
-    typical = estimate.null.get("typical")
-    text = f"faithfulness {estimate.value:.2g}" + ("" if typical is None else f" (typical separation {typical:.2g})")
-    if not estimate.value > limits.faithfulness * (typical or 0.0):
-        return "not supported", f"{text}: rho does not tell elements apart"
-    return "supported", text
-
-
-def _energy(estimate: Estimate | None, limits: Thresholds) -> Finding:
-    if estimate is None or estimate.value is None:
-        return "inconclusive", "action_energy unknown"
-    text, exact = f"action_energy {estimate.value:.2g}", estimate.null.get("pca")
-    if not estimate.value > 0:
-        return "not supported", f"{text}: rho does nothing"
-    if exact is not None and estimate.value < limits.action_energy * exact:
-        return "inconclusive", f"{text}, below {limits.action_energy} of the exact form's {exact:.2g}"
-    return "supported", text
-
-
-def _all(findings: Sequence[Finding]) -> Claim:
-    """All have to hold; the evidence names what decided."""
-    for status in ("not supported", "inconclusive"):
-        decisive = [text for found, text in findings if found == status]
-        if decisive:
-            return Claim(status=status, evidence="; ".join(decisive))
-    return Claim(status="supported", evidence="; ".join(text for _, text in findings))
-
-
-def _ends(estimate: Estimate) -> tuple[float, float]:
-    """Ends of the interval; the value itself where there is none (an exact figure), nothing known where it is NaN."""
-    value = float("nan") if estimate.value is None else estimate.value
-    low, high = estimate.interval or (value, value)
-    return (-float("inf") if low is None else low), (float("inf") if high is None else high)
 
 
 def _value(diagnostics: Mapping[str, Estimate], name: str) -> float | None:

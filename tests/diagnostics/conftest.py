@@ -57,8 +57,14 @@ class ToyAffine(GroupFamily):
     def act(self, g: Tensor, x: Tensor) -> Tensor:
         return affine.act(g, x)
 
-    def log_scale(self, g: Tensor) -> Tensor:
-        return g[..., 0].log()
+    def log(self, g: Tensor) -> Tensor:
+        return affine.log(g)
+
+    def exp(self, X: Tensor) -> Tensor:
+        return affine.exp(X)
+
+    def bracket(self, X: Tensor, Y: Tensor) -> Tensor:
+        return affine.bracket(X, Y)
 
     def sequences(
         self, trajectories: Trajectories, length: int, n: int, generator: torch.Generator | None = None

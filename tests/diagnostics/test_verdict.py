@@ -1,0 +1,172 @@
+"""The verdict can come out negative, and does so for every way of satisfying the law trivially."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from symdiff.diagnostics import Thresholds, diagnose, verdict
+from symdiff.result import Estimate
+
+GOOD = [{"value": 0.999, "interval": [0.99, 1.0], "timestep": t, "caution": None} for t in (900, 500, 100)]
+
+
+def level(value: float, half: float = 0.01, caution: str | None = None, timestep: int = 300) -> dict[str, Any]:
+    return {"value": value, "interval": [value - half, value + half], "timestep": timestep, "caution": caution}
+
+
+def estimates(**changes: float) -> dict[str, Estimate]:
+    """Figures of a model that learned, with `changes`."""
+    values = {
+        "homomorphism_error": 1e-5,
+        "equivariance_skill": 0.97,
+        "faithfulness": 0.2,
+        "action_energy": 0.2,
+        "effective_rank": 12.0,
+        "latent_spread": 0.5,
+        "reconstruction_gap": 0.4,
+        "blind": 0.1,
+        "permuted_p": 0.005,
+        "exact_energy": 0.2,
+        **changes,
+    }
+
+    def estimate(name: str, better: Literal["lower", "higher"] = "higher", **null: float | None) -> Estimate:
+        value = values[name]
+        half = 0.01 * abs(value)
+        return Estimate(value=value, interval=(value - half, value + half), n=64, better=better, null=null)
+
+    return {
+        "homomorphism_error": estimate("homomorphism_error", "lower", identity=0.0),
+        "equivariance_skill": estimate(
+            "equivariance_skill", identity=0.0, blind=values["blind"], permuted_p=values["permuted_p"]
+        ),
+        "faithfulness": Estimate(value=values["faithfulness"], n=64, better="higher", null={"typical": 0.5}),
+        "action_energy": estimate("action_energy", pca=values["exact_energy"]),
+        "effective_rank": Estimate(value=values["effective_rank"], n=64, better="higher"),
+        "latent_spread": Estimate(value=values["latent_spread"], n=64, better="higher"),
+        "reconstruction_gap": estimate("reconstruction_gap", pca=0.5),
+    }
+
+
+def test_law_and_content_together_support_structure() -> None:
+    found = verdict(estimates(), {"shared_affine_r2_denoised": GOOD})
+    assert found.structured == "supported"
+    assert found.claims["decomposition"].status == "inconclusive"
+    assert found.claims["decomposition"].evidence == "not decomposed yet"
+    assert found.thresholds == Thresholds().model_dump()
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ({"homomorphism_error": 0.2}, "not supported"),
+        ({"homomorphism_error": 0.03}, "inconclusive"),
+        ({"equivariance_skill": 0.3}, "not supported"),
+        ({"equivariance_skill": 0.8}, "inconclusive"),
+        ({"blind": 0.99}, "not supported"),
+        ({"permuted_p": 0.4}, "inconclusive"),
+        ({"faithfulness": 0.0}, "not supported"),
+        ({"faithfulness": 1e-4}, "not supported"),
+        ({"action_energy": 0.0}, "not supported"),
+        ({"action_energy": 0.01}, "inconclusive"),
+    ],
+)
+def test_the_law_fails_on_each_criterion_alone(change: dict[str, float], status: str) -> None:
+    found = verdict(estimates(**change), {"shared_affine_r2_denoised": GOOD})
+    assert found.claims["law"].status == status
+    assert found.structured == status
+    assert found.claims["content"].status == "supported"
+
+
+@pytest.mark.parametrize("change", [{"effective_rank": 1.005}, {"latent_spread": 3e-4}, {"reconstruction_gap": 0.001}])
+def test_collapse_wins_over_small_errors(change: dict[str, float]) -> None:
+    assert verdict(estimates(**change), {"shared_affine_r2_denoised": GOOD}).structured == "collapsed"
+
+
+def test_a_small_gap_is_no_collapse_where_principal_components_have_none_either() -> None:
+    found = estimates(reconstruction_gap=0.02)
+    small = found["reconstruction_gap"].model_copy(update={"null": {"pca": 0.03}})
+    process = {"shared_affine_r2_denoised": GOOD}
+    assert verdict({**found, "reconstruction_gap": small}, process).structured == "supported"
+
+
+@pytest.mark.parametrize(
+    ("levels", "status"),
+    [
+        ([*GOOD, level(0.99)], "supported"),
+        ([*GOOD, level(0.7)], "not supported"),
+        ([*GOOD, level(0.93)], "inconclusive"),
+        ([*GOOD, level(0.89, half=0.03)], "inconclusive"),
+        ([*GOOD, level(0.7, caution="too few trajectories")], "inconclusive"),
+        ([*GOOD, {**level(0.7), "interval": None}], "inconclusive"),
+        ([*GOOD, {**level(0.7), "value": None}], "supported"),
+        ([], "inconclusive"),
+    ],
+)
+def test_content_needs_every_level_and_is_refuted_by_one(levels: list[dict[str, Any]], status: str) -> None:
+    found = verdict(estimates(), {"shared_affine_r2_denoised": levels})
+    assert found.claims["content"].status == status
+    assert found.structured == status
+
+
+def test_refuting_levels_are_named() -> None:
+    found = verdict(estimates(), {"shared_affine_r2_denoised": [*GOOD, level(0.7, timestep=321)]})
+    assert "321" in found.claims["content"].evidence
+
+
+@pytest.mark.parametrize(
+    ("decomposition", "status"),
+    [
+        ({"verdict": "decomposable", "given": True, "stability": 1.0}, "inconclusive"),
+        ({"verdict": "decomposable", "given": False, "stability": 0.98}, "supported"),
+        ({"verdict": "decomposable", "given": False, "stability": 0.4}, "inconclusive"),
+        ({"verdict": "unresolved", "given": False, "stability": 1.0}, "inconclusive"),
+    ],
+)
+def test_a_decomposition_counts_if_found_stable_and_resolved(decomposition: dict[str, Any], status: str) -> None:
+    found = verdict(estimates(), {"shared_affine_r2_denoised": GOOD}, decomposition=decomposition)
+    assert found.claims["decomposition"].status == status
+
+
+@given(
+    error=st.floats(0, 1),
+    skill=st.floats(-1, 1),
+    faithful=st.floats(0, 1),
+    energy=st.floats(0, 1),
+    spread=st.floats(0, 1),
+    blind=st.floats(-1, 1),
+    r2=st.lists(st.floats(-1, 1), max_size=4),
+    known=st.sets(st.sampled_from(sorted(estimates()))),
+)
+def test_structure_is_supported_only_by_law_and_content_and_never_by_a_collapsed_model(
+    error: float, skill: float, faithful: float, energy: float, spread: float, blind: float, r2: list[float],
+    known: set[str],
+) -> None:  # fmt: skip
+    every = estimates(
+        homomorphism_error=error, equivariance_skill=skill, faithfulness=faithful, action_energy=energy,
+        latent_spread=spread, blind=blind,
+    )  # fmt: skip
+    process = {"shared_affine_r2_denoised": [level(value) for value in r2]}
+    found = verdict({name: every[name] for name in known}, process)
+    statuses = {found.claims["law"].status, found.claims["content"].status}
+    assert (found.structured == "supported") == (statuses == {"supported"})
+    if "latent_spread" in known and spread < 0.01:
+        assert found.structured == "collapsed"
+    if found.structured == "inconclusive":
+        assert "not supported" not in statuses
+    if found.claims["law"].status == "supported":
+        assert error <= 0.011
+        assert skill > blind
+
+
+def test_a_rho_blind_to_translations_fails_the_law_and_says_so(toy: Any) -> None:
+    blind = toy.model(lambda g: g[..., :1, None] ** 0.3 * torch.eye(toy.m, dtype=g.dtype))
+    found = verdict(diagnose(toy.evaluation(blind)).estimates, {"shared_affine_r2_denoised": GOOD})
+    assert found.claims["law"].status == "not supported"
+    assert "does not tell elements apart" in found.claims["law"].evidence
+    assert found.structured == "not supported"
