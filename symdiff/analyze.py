@@ -36,8 +36,8 @@ from symdiff.fitting import STEPS, Fit, Fitting
 from symdiff.groups import GroupFamily
 from symdiff.hae import HAE
 from symdiff.illustrations import illustrations
-from symdiff.models import find_denoiser, find_sampler
 from symdiff.modelfile import States, read_models, write_models
+from symdiff.models import find_denoiser, find_sampler
 from symdiff.plugins import load_plugins, resolve
 from symdiff.progress import Progress, Silent
 from symdiff.report import write_report
@@ -195,9 +195,7 @@ class _Run:
     def _longer_models(self) -> dict[str, HAE]:
         return {f"longer-{name}": model for name, model in self.longer.models.items()} if self.longer else {}
 
-    def _fitting(
-        self, family: GroupFamily, steps: int, prefix: str, trained: States | None
-    ) -> Fitting:
+    def _fitting(self, family: GroupFamily, steps: int, prefix: str, trained: States | None) -> Fitting:
         def on_step(done: int, total: int, loss: float) -> None:
             self.progress.update(done, total, loss=loss)
 

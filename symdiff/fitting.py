@@ -110,7 +110,9 @@ class Fitting:
         model.representation.form = first.name
         self._run(fit, model, data, first, 0)
         if projecting:
-            self._run(fit, self._project(fit, model, start), data, Stage(form, tuning, options.learning_rate), first.steps)
+            self._run(
+                fit, self._project(fit, model, start), data, Stage(form, tuning, options.learning_rate), first.steps
+            )
         for name, reference in self.family.references(self.latent, start).items():
             fit.models.setdefault(name, reference.to(self.device))
         return fit

@@ -79,7 +79,7 @@ class Decoder(nn.Module):
         """Observations of the latents."""
         z = (latents - self.center) / self.spread
         observations: Tensor = self.linear(z) + self.network(z)
-        return observations.unflatten(-1, self.observation_shape)
+        return observations.reshape(*latents.shape[:-1], *self.observation_shape)
 
 
 class HAE(nn.Module):

@@ -37,7 +37,9 @@ def read_models(file: Path) -> States:
     try:
         tensors = load_file(file)
     except (OSError, SafetensorError) as error:
-        raise OutputError(f"{file} cannot be read: {error}", "run the same command with --force to train again") from None
+        raise OutputError(
+            f"{file} cannot be read: {error}", "run the same command with --force to train again"
+        ) from None
     states: States = {}
     for key, value in tensors.items():
         form, _, name = key.partition("/")

@@ -82,7 +82,7 @@ class Result(_Frozen):
     each a mapping from diagnostic name to number, so that they can be read side by side.
     """
 
-    schema_: Literal["symdiff.result/1"] = Field(default=SCHEMA, alias="schema")
+    schema_: Literal["symdiff.result/1"] = Field(default="symdiff.result/1", alias="schema")
     symdiff_version: str
     group: str
     model: str

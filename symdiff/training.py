@@ -160,7 +160,7 @@ def train_stage(
             group["lr"] = rate
         terms = objective(model, data.batch(step), options, stage.penalty * step / stage.steps)
         optimiser.zero_grad(set_to_none=True)
-        terms.loss.backward()  # type: ignore[no-untyped-call]
+        terms.loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP_NORM)
         optimiser.step()
         step += 1
@@ -226,6 +226,5 @@ def _line(stage: Stage, step: int, terms: Objective | None, validation: float | 
     """One line of ``metrics.jsonl``."""
     numbers = [None] * 4 if terms is None else [float(term.detach()) for term in terms]
     keys = ("loss", "prediction", "reconstruction", "bracket")
-    return {
-        "stage": stage.name, "step": step, **dict(zip(keys, numbers, strict=True)), "lr": rate, "validation": validation,
-    }  # fmt: skip
+    terms_by_name = dict(zip(keys, numbers, strict=True))
+    return {"stage": stage.name, "step": step, **terms_by_name, "lr": rate, "validation": validation}

@@ -86,7 +86,9 @@ def exact_model(
             row, exact = row + size, exact + size - 1
         encoder.linear.weight.copy_(weight)
         encoder.linear.bias.copy_(bias)
-    return finish(HAE(encoder, ExactRepresentation(rows, sizes), Decoder(sum(sizes), observation_shape, hidden)), sequences)
+    return finish(
+        HAE(encoder, ExactRepresentation(rows, sizes), Decoder(sum(sizes), observation_shape, hidden)), sequences
+    )
 
 
 def symmetric_model(

@@ -12,7 +12,7 @@ from symdiff.closed_form import fit_linear_decoder
 from symdiff.diffusion import affine
 from symdiff.errors import ConfigError
 from symdiff.groups import FamilyOptions, GroupFamily
-from symdiff.hae import HAE, Decoder, Encoder
+from symdiff.hae import HAE, Encoder
 from symdiff.representations import LieRepresentation, MLPRepresentation, Representation
 from symdiff.trajectories import Sequences, Trajectories, cut
 from symdiff_affine import closed_form
@@ -126,9 +126,7 @@ class AffineFamily(GroupFamily):
             return MLPRepresentation(self.features, d + 1, self.block_sizes(latent))
         if self.options.rho == "exact":
             return self._exact(latent)
-        rho = LieRepresentation(
-            self.log, self.bracket, d + 1, self.block_sizes(latent), closed_form.sufficient_basis
-        )
+        rho = LieRepresentation(self.log, self.bracket, d + 1, self.block_sizes(latent), closed_form.sufficient_basis)
         rho.form = self.options.rho
         return rho
 
@@ -208,4 +206,3 @@ class AffineFamily(GroupFamily):
     def _random_rows(self, k: int) -> Tensor:
         d = self.element_shape[0] - 1
         return torch.randn(k, d) / d**0.5
-

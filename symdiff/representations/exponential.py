@@ -30,7 +30,7 @@ def matrix_exponential(X: Float[Tensor, "*batch b b"]) -> Float[Tensor, "*batch 
 
 
 def _two_by_two(X: Tensor) -> Tensor:
-    """Cayley-Hamilton: with ``X = h I + B``, tr B = 0, ``B^2 = q I`` and ``exp X = e^h (cosh(r) I + sinh(r)/r B)``, r^2 = q.
+    """Cayley-Hamilton: ``X = h I + B`` with tr B = 0, ``B^2 = r^2 I``, so ``exp X = e^h (cosh(r) I + sinh(r)/r B)``.
 
     Bernstein and So 1993, "Some explicit formulas for the matrix exponential", Theorem 2.4.
     """
@@ -68,7 +68,7 @@ def _taylor(X: Tensor) -> Tensor:
     Y4 = Y2 @ Y2
     eye = torch.eye(X.shape[-1], dtype=X.dtype, device=X.device)
     c = [1 / math.factorial(j) for j in range(_TAYLOR_ORDER + 1)]
-    result = c[12] * Y4 + c[11] * Y3 + c[10] * Y2 + c[9] * Y + c[8] * eye
+    result: Tensor = c[12] * Y4 + c[11] * Y3 + c[10] * Y2 + c[9] * Y + c[8] * eye
     result = result @ Y4 + c[7] * Y3 + c[6] * Y2 + c[5] * Y + c[4] * eye
     result = result @ Y4 + c[3] * Y3 + c[2] * Y2 + c[1] * Y + eye
     for _ in range(squarings):

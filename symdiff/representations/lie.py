@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable
 
 import torch
@@ -142,8 +143,8 @@ class LieRepresentation(Representation):
         now, then = self._derived_norm(), before._derived_norm()
         if then > 0 and now < 1e-3 * then:
             raise BlindProjectionError(
-                f"projecting d rho onto the homomorphisms sent the derived algebra to 0 (norm {then:.3g} -> {now:.3g}): "
-                "every commutator would act as the identity",
+                "projecting d rho onto the homomorphisms sent the derived algebra to 0 "
+                f"(norm {then:.3g} -> {now:.3g}): every commutator would act as the identity",
                 "train longer, lower the bracket penalty, or use the form `exact` or `lie`",
             )
 
@@ -153,4 +154,4 @@ class LieRepresentation(Representation):
             basis = self.sufficient_basis(generators).transpose(1, 2)
             brackets = self.bracket(basis[:, :, None], basis[:, None])
             total += float(torch.einsum("krsn,knc->krsc", brackets, generators).square().sum())
-        return total**0.5
+        return math.sqrt(total)

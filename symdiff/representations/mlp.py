@@ -56,7 +56,11 @@ class MLPRepresentation(Representation):
         self.register_buffer("spread", torch.ones(feature_count))
         outputs = sum(size * size for size in self.block_sizes)
         self.phi = nn.Sequential(
-            nn.Linear(feature_count, hidden), nn.SiLU(), nn.Linear(hidden, hidden), nn.SiLU(), nn.Linear(hidden, outputs)
+            nn.Linear(feature_count, hidden),
+            nn.SiLU(),
+            nn.Linear(hidden, hidden),
+            nn.SiLU(),
+            nn.Linear(hidden, outputs),
         )
         last = self.phi[-1]
         if isinstance(last, nn.Linear):  # near the identity, so that products of many factors start bounded
