@@ -108,6 +108,7 @@ def _several(plan: Plan, root: Path, settings: Settings) -> Outcome:
     from rich.console import Group
 
     from symdiff.errors import RunError
+    from symdiff.report import write_index
     from symdiff.rundir import write_document
 
     entries: list[dict[str, Any]] = []
@@ -128,6 +129,7 @@ def _several(plan: Plan, root: Path, settings: Settings) -> Outcome:
         entries[-1]["directory"] = str(directory.path)
     document = {"schema": "symdiff.comparison/1", "runs": entries}
     write_document(root / "comparison.json", document)
+    write_index([directory.path for _, directory in plan.runs], root / "index.html")
     return Outcome(document, Group(*texts), failure or _gate(plan, results))
 
 

@@ -15,29 +15,26 @@ from symdiff.cli.report import report
 
 app = typer.Typer(
     name="symdiff",
-    help="Is a diffusion process group-structured, under which group, into which parts, and how sure are we?",
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
-def _version(asked: bool) -> None:
+def _version(asked: bool) -> bool:
     if asked:
         typer.echo(f"symdiff {__version__}")
         raise typer.Exit
+    return asked
 
 
-@app.callback(invoke_without_command=True)
+@app.callback()
 def symdiff(
-    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
     """Is a diffusion process group-structured, under which group, into which parts, and how sure are we?"""
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
 
 
 for command in (analyze, record, report, doctor):

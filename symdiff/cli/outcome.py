@@ -7,7 +7,7 @@ import math
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TextIO
+from typing import Any
 
 from symdiff.errors import SymdiffError
 
@@ -31,25 +31,25 @@ class Outcome:
     failure: SymdiffError | None = None
 
 
-def print_outcome(outcome: Outcome, as_json: bool, stdout: TextIO) -> None:
-    """Print the result to `stdout`, and nothing else."""
+def print_outcome(outcome: Outcome, as_json: bool) -> None:
+    """Print the result to stdout, and nothing else."""
     if as_json:
-        print_json(outcome.document, stdout)
+        print_json(outcome.document)
         return
     from rich.console import Console
 
     # Piped text keeps its lines whole; rich honours NO_COLOR and draws no colours into a pipe by itself.
-    console = Console(file=stdout, width=None if stdout.isatty() else 160, highlight=False, markup=False)
+    console = Console(width=None if sys.stdout.isatty() else 160, highlight=False, markup=False)
     console.print(outcome.text, soft_wrap=isinstance(outcome.text, str))
 
 
-def print_error(error: SymdiffError, as_json: bool, stdout: TextIO) -> None:
-    """Tell people on stderr what happened and what to do; with ``--json`` also programs on `stdout`."""
+def print_error(error: SymdiffError, as_json: bool) -> None:
+    """Tell people on stderr what happened and what to do; with ``--json`` also programs on stdout."""
     print(f"error: {error.message}", file=sys.stderr)
     if error.hint:
         print(f"hint: {error.hint}", file=sys.stderr)
     if as_json:
-        print_json(error_document(error), stdout)
+        print_json(error_document(error))
 
 
 def error_document(error: SymdiffError) -> dict[str, Any]:
@@ -57,10 +57,10 @@ def error_document(error: SymdiffError) -> dict[str, Any]:
     return {"schema": "symdiff.error/1", "code": error.code, "message": error.message, "hint": error.hint}
 
 
-def print_json(document: Mapping[str, Any], stdout: TextIO) -> None:
+def print_json(document: Mapping[str, Any]) -> None:
     """Print one document; NaN and infinities become null."""
-    stdout.write(json.dumps(_finite(document), indent=2, allow_nan=False) + "\n")
-    stdout.flush()
+    sys.stdout.write(json.dumps(_finite(document), indent=2, allow_nan=False) + "\n")
+    sys.stdout.flush()
 
 
 def _finite(value: Any) -> Any:

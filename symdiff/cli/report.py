@@ -38,15 +38,16 @@ def report(
 
     results = {str(run): load_result(run) for run in runs}
     reference = load_result(baseline) if baseline else None
-    pages = _pages(runs, baseline) if "html" in formats else {}
+    pages = {str(run): str(reports.write_report(run)) for run in runs} if "html" in formats else {}
+    index = _index(runs, baseline) if pages else None
     document = {
         "schema": "symdiff.report/1",
         "baseline": str(baseline) if baseline else None,
-        "index": pages.get("index"),
+        "index": index,
         "runs": [_entry(name, result, reference, pages.get(name)) for name, result in results.items()],
     }
     make = {
-        "html": lambda: "\n".join(pages.values()) + "\n",
+        "html": lambda: "\n".join([*pages.values(), *([index] if index else [])]) + "\n",
         "md": lambda: reports.markdown(results, reference),
         "csv": lambda: reports.csv(results, reference),
         "json": lambda: dumps(document, indent=2) + "\n",
@@ -54,21 +55,19 @@ def report(
     return Outcome(document, "".join(make[name]() for name in formats).removesuffix("\n"))
 
 
-def _pages(runs: list[Path], baseline: Path | None) -> dict[str, str]:
-    """Write a page a run, and an index beside several runs that share a folder."""
-    from symdiff.report import write_index, write_report
+def _index(runs: list[Path], baseline: Path | None) -> str | None:
+    """Write a page that lists several runs, if one folder holds them all."""
+    from symdiff.report import write_index
 
-    pages = {str(run): str(write_report(run)) for run in runs}
-    parents = {run.resolve().parent for run in runs}
-    if len(runs) > 1 and len(parents) == 1:
-        pages["index"] = str(write_index(runs, runs[0].parent / "index.html", baseline))
-    return pages
+    if len(runs) < 2 or len({run.resolve().parent for run in runs}) > 1:
+        return None
+    return str(write_index(runs, runs[0].parent / "index.html", baseline))
 
 
 def _entry(name: str, result: Result, baseline: Result | None, page: str | None) -> dict[str, Any]:
     from symdiff.report import compare
 
-    entry = {
+    entry: dict[str, Any] = {
         "directory": name,
         "report": page,
         "model": result.model,
@@ -77,7 +76,7 @@ def _entry(name: str, result: Result, baseline: Result | None, page: str | None)
         "diagnostics": {key: estimate.model_dump(mode="json") for key, estimate in result.diagnostics.items()},
     }
     if baseline is not None:
-        entry["differences"] = [asdict(difference) for difference in compare(result, baseline)]
+        entry["differences"] = [{**asdict(item), "difference": item.difference} for item in compare(result, baseline)]
     return entry
 
 

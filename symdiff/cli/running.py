@@ -28,18 +28,18 @@ class InternalError(SymdiffError):
 
 def run(arguments: list[str]) -> int:
     """Run the command line `arguments` and return the exit code."""
-    stdout = sys.stdout
     flags = arguments[: arguments.index("--")] if "--" in arguments else arguments
-    as_json = "--json" in flags and "--help" not in flags
+    asks = not {"--help", "-h", "--version"}.isdisjoint(flags) or not flags
+    as_json = "--json" in flags and not asks
     start_logging()
     try:
-        # Whatever a model or a plugin prints goes to stderr, so that stdout holds one document.
-        with redirect_stdout(sys.stderr) if as_json else nullcontext():
-            answer = get_command(app).main(args=arguments, prog_name="symdiff", standalone_mode=False)
+        # Whatever a model or a plugin prints goes to stderr: stdout is for the result.
+        with nullcontext() if asks else redirect_stdout(sys.stderr):
+            answer = get_command(app).main(args=arguments or ["--help"], prog_name="symdiff", standalone_mode=False)
         if isinstance(answer, Outcome):
-            print_outcome(answer, as_json, stdout)
+            print_outcome(answer, as_json)
             if answer.failure is not None:
-                print_error(answer.failure, False, stdout)
+                print_error(answer.failure, False)
                 return answer.failure.exit_code
             return 0
         if answer == InterruptedRunError.exit_code:  # Ctrl-C outside a run: typer turned it into this code
@@ -47,13 +47,13 @@ def run(arguments: list[str]) -> int:
         return int(answer or 0)
     except BrokenPipeError:
         # The reader of a pipe left; Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception as error:
         if "--debug" in flags:
             traceback.print_exc(file=sys.stderr)
         translated = translate(error)
-        print_error(translated, as_json, stdout)
+        print_error(translated, as_json)
         return translated.exit_code
 
 

@@ -1,0 +1,146 @@
+"""`symdiff record`, `report`, `plugins` and `doctor`."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from symdiff.cli import plugins as plugins_command
+from symdiff.trajectories.store import read_store
+
+RECORD = ("record", "gaussian", "--trajectories", "10", "--steps", "4")
+
+
+def test_record_writes_a_store_once(symdiff):
+    ran = symdiff(*RECORD, "--sampler", "ddim:eta=0.5", "--seed", "2", "--out", "store", "--json")
+    assert ran.code == 0
+    assert ran.document["schema"] == "symdiff.recording/1"
+    assert (ran.document["trajectories"], ran.document["steps"], ran.document["from_cache"]) == (10, 4, False)
+    recorded = read_store("store")
+    assert (len(recorded), recorded.steps, recorded.observation_shape) == (10, 4, (1, 8, 8))
+    again = symdiff(*RECORD, "--sampler", "ddim:eta=0.5", "--seed", "2", "--out", "store")
+    assert again.out == "held already in store: 10 trajectories of 4 steps, 1 x 8 x 8\n"
+    assert symdiff(*RECORD, "--out", "store", "--json").document["code"] == "output"
+
+
+def test_record_reports_a_damaged_store(symdiff):
+    symdiff(*RECORD, "--out", "store")
+    Path("store/manifest.json").write_text("{}")
+    ran = symdiff(*RECORD, "--out", "store", "--json")
+    assert (ran.code, ran.document["code"]) == (2, "store")
+
+
+@pytest.fixture
+def runs(symdiff, analysis):
+    """Two finished runs of different error."""
+    for name, value in (("first", 0.02), ("second", 0.2)):
+        analysis.value = value
+        symdiff("analyze", "--out", name)
+    return ["first", "second"]
+
+
+def test_report_writes_a_page_a_run_and_an_index(symdiff, runs):
+    ran = symdiff("report", *runs)
+    assert ran.out.split() == ["first/report.html", "second/report.html", "index.html"]
+    for file in ran.out.split():
+        assert "<html" in Path(file).read_text()
+
+
+def test_report_of_one_run_writes_no_index(symdiff, runs):
+    assert symdiff("report", "first").out.split() == ["first/report.html"]
+    assert not Path("index.html").exists()
+
+
+def test_report_prints_tables(symdiff, runs):
+    rows = list(csv.DictReader(io.StringIO(symdiff("report", *runs, "--format", "csv").out)))
+    assert [(row["run"], float(row["value"])) for row in rows] == [("first", 0.02), ("second", 0.2)]
+    text = symdiff("report", *runs, "--format", "md").out
+    assert "| homomorphism_error |" in text
+    document = json.loads(symdiff("report", "first", "--format", "json").out)
+    assert document == symdiff("report", "first", "--format", "json", "--json").document
+    assert not Path("first/report.html").exists()
+
+
+def test_report_tells_what_changed_from_a_baseline(symdiff, runs):
+    document = symdiff("report", "second", "--baseline", "first", "--json").document
+    [difference] = document["runs"][0]["differences"]
+    assert (difference["name"], difference["baseline"], difference["value"]) == ("homomorphism_error", 0.02, 0.2)
+    assert difference["difference"] == pytest.approx(0.18)
+
+
+def test_plugins_list_has_the_documented_document(symdiff):
+    ran = symdiff("plugins", "list", "--json")
+    assert ran.document["schema"] == "symdiff.plugins/1"
+    [affine] = [item for item in ran.document["plugins"] if item["name"] == "affine"]
+    assert set(affine) == {"name", "families", "status", "distribution", "version", "file", "cause", "hint"}
+    assert (affine["status"], affine["families"], affine["distribution"]) == ("ok", ["affine"], "symdiff-toolkit")
+    assert "affine" in symdiff("plugins", "list").out
+
+
+def test_plugins_show_lists_the_options_of_a_family(symdiff):
+    ran = symdiff("plugins", "show", "affine", "--json")
+    [family] = ran.document["details"]
+    assert family["options"]["gauge"]["default"] == "v"
+    assert family["options"]["gauge"]["type"] == "v | eps | x0"
+    assert "-o gauge=v  (v | eps | x0)" in symdiff("plugins", "show", "affine").out
+
+
+def test_plugins_show_does_not_know_every_name(symdiff):
+    ran = symdiff("plugins", "show", "afine", "--json")
+    assert (ran.code, ran.document["code"], ran.document["hint"]) == (3, "plugin", "did you mean 'affine'?")
+
+
+@pytest.mark.parametrize(
+    ("schema", "spelled"),
+    [
+        ({"type": "integer", "minimum": 1}, "integer >= 1"),
+        ({"type": "number", "exclusiveMinimum": 0, "maximum": 2}, "number > 0 <= 2"),
+        ({"enum": ["a", "b"], "type": "string"}, "a | b"),
+        ({"anyOf": [{"type": "integer"}, {"const": "free"}]}, "integer | free"),
+    ],
+)
+def test_the_type_of_an_option_is_spelled(schema, spelled):
+    assert plugins_command._type(schema) == spelled
+
+
+def test_doctor_describes_the_machine(symdiff):
+    document = symdiff("doctor", "--json").document
+    assert document["schema"] == "symdiff.doctor/1"
+    assert document["packages"]["torch"].startswith("2.")
+    assert {item["name"] for item in document["plugins"]} >= {"affine"}
+    assert document["extras"]["geomstats"]["status"] == "ok"
+    assert "plugin affine (symdiff-toolkit 0.1.0): ok" in symdiff("doctor").out
+
+
+@pytest.mark.parametrize(
+    ("missing", "command"),
+    [
+        ({"escnn"}, "pip install --no-deps escnn==1.0.11"),
+        (
+            {"escnn", "pymanopt"},
+            "pip install 'symdiff-toolkit[escnn]' && pip install --no-deps escnn==1.0.11",
+        ),
+    ],
+)
+def test_doctor_gives_the_command_that_adds_what_is_missing(symdiff, monkeypatch, missing, command):
+    monkeypatch.setattr("symdiff.environment.installed", lambda name: None if name in missing else "1.0")
+    extra = symdiff("doctor", "--json").document["extras"]["escnn"]
+    assert (extra["status"], set(extra["missing"]), extra["hint"]) == ("missing", missing, command)
+    assert f"extra escnn: missing {', '.join(extra['missing'])}: {command}" in symdiff("doctor").out
+
+
+def test_doctor_measures_the_cache(symdiff, monkeypatch):
+    Path("cache/trajectories").mkdir(parents=True)
+    Path("cache/trajectories/shard").write_bytes(b"12345")
+    monkeypatch.setenv("SYMDIFF_CACHE", str(Path("cache").absolute()))
+    cache = symdiff("doctor", "--json").document["cache"]
+    assert cache == {"directory": str(Path("cache").absolute()), "bytes": 5}
+
+
+def test_estimates_without_a_value_are_shown_as_such(symdiff, analysis):
+    analysis.value = None
+    assert any(line.split()[:2] == ["homomorphism_error", "-"] for line in symdiff("analyze").out.splitlines() if line)
