@@ -136,7 +136,7 @@ def what_training_earned(result: Result) -> str:
 
 def _of_same_m(result: Result) -> str:
     latent = result.config.get("latent")
-    return f"of the same m = {latent}" if isinstance(latent, int) else "of the same m"
+    return f"of the same m\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{latent}" if isinstance(latent, int) else "of the same m"
 
 
 def _number(row: Mapping[str, Any], key: str) -> float | None:

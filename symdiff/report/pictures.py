@@ -12,6 +12,9 @@ from symdiff.report.rundata import RunData
 ROWS = 8
 """Traversals of more blocks than this are set in two panels."""
 
+COLUMNS = 7
+"""Of longer sequences every second, third, ... observation is shown."""
+
 
 def pictures(run: RunData) -> dict[str, list[ImageGrid]]:
     """All pictures the run has images for, each of one or more panels: strip, reconstructions, traversals."""
@@ -35,10 +38,11 @@ def reconstructions(run: RunData) -> list[ImageGrid]:
     predicted = run.array("reconstruction_predictions", 5)
     if observed is None or predicted is None or observed.shape != predicted.shape:
         return []
-    pairs = np.stack([observed, predicted], axis=1).reshape(-1, *observed.shape[1:])
     count, length = observed.shape[:2]
+    times = range(0, length, max(1, -(-(length - 1) // (COLUMNS - 1))))
+    pairs = np.stack([observed[:, times], predicted[:, times]], axis=1).reshape(-1, len(times), *observed.shape[2:])
     alt = f"{count} held-out sequences of {length} observations, each above its reconstruction."
-    return [image_grid(pairs, alt, [str(step) for step in range(length)], ["o", "ô"] * count)]
+    return [image_grid(pairs, alt, [str(step) for step in times], ["o", "ô"] * count)]
 
 
 def traversals(run: RunData) -> list[ImageGrid]:

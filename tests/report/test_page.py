@@ -163,7 +163,7 @@ def test_every_claim_is_shown_with_its_status_and_evidence(status: str, make_run
     assert claims.count(f'<span class="status {status.replace(" ", "-")}">{status}</span>') == 3
     for name in ("law", "content", "decomposition"):
         assert f"Evidence of {name}_claim." in claims
-    assert claims.count("It means") == claims.count("It does not mean") == 3
+    assert claims.count("Supported means") == claims.count("It does not mean") == 3
 
 
 def test_a_run_that_did_not_finish_says_so(make_run: MakeRun) -> None:
@@ -210,6 +210,7 @@ def test_guarantees_warnings_timing_and_settings_are_listed(make_run: MakeRun) -
     assert "options.gauge" in text
     assert "packages.torch" in text
     assert "train 41.8 s" in text
+    assert "symdiff analyze digits --group affine -o gauge=v" in text
 
 
 def test_a_decomposition_is_shown_once_there_is_one(make_run: MakeRun) -> None:

@@ -114,7 +114,8 @@ def latent_spectrum(run: RunData) -> Plate | None:
     return Plate(
         "latent-spectrum",
         "Latent spectrum",
-        "Singular values of the latents relative to the largest. A cliff after the first few is a collapse.",
+        "Singular values of the latents relative to the largest. A cliff right after the first is a collapse; "
+        "k separate affine blocks share their constant, so k + 1 directions are in use.",
         draw("latent-spectrum", plot, "relative singular value", "latent direction"),
         f"{relative.size} singular values falling from 1 to {number(relative[-1])} of the largest.",
     )

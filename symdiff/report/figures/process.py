@@ -72,7 +72,7 @@ def translation_norm(run: RunData) -> Plate | None:
     return Plate(
         "translation-norm",
         "Size of the translation",
-        "‖v‖ of each reverse step in the gauge in use: median and central 90 % of the trajectories.",
+        "‖v‖ of each reverse step in gauge v: median and central 90 % of the trajectories.",
         draw("translation-norm", plot, "‖v‖", _TIME),
         f"Median norm between {_range(median)}.",
     )
