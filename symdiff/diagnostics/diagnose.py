@@ -28,7 +28,7 @@ def diagnose(evaluation: Evaluation) -> Diagnosis:
         Estimates by name and curves by name; a figure that cannot be computed has value ``None`` and a caution.
     """
     found = prediction.rollouts(evaluation, evaluation.sequences, evaluation.latents)
-    table = equivariance.along_sequences(evaluation)
+    table, whitened = equivariance.along_sequences(evaluation)
     estimates: dict[str, Estimate | None] = {
         **homomorphism.homomorphism_errors(evaluation),
         "identity_error": group_laws.identity_error(evaluation),
@@ -46,6 +46,7 @@ def diagnose(evaluation: Evaluation) -> Diagnosis:
         "reconstruction_gap": collapse.reconstruction_gap(evaluation),
         "equivariance_error": equivariance.error_estimate(table, evaluation),
         "equivariance_skill": equivariance.skill_estimate(table, evaluation),
+        "equivariance_skill_whitened": equivariance.skill_estimate(whitened, evaluation),
         "equivariance_error_crossed": _crossed(evaluation),
         **prediction.prediction_errors(evaluation, found),
     }

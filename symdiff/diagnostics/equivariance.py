@@ -45,19 +45,20 @@ class StepTable:
     variance: Float[Tensor, "x g"]
 
 
-def along_sequences(evaluation: Evaluation) -> StepTable:
-    """The table of the recorded steps: rows are trajectories, columns are times."""
+def along_sequences(evaluation: Evaluation) -> tuple[StepTable, StepTable]:
+    """The table of the recorded steps, in the network's basis and whitened: rows are trajectories, columns times."""
     latents, sequences = evaluation.latents, evaluation.sequences
     before, after = latents[:, :-1].flatten(0, 1), latents[:, 1:].flatten(0, 1)
     predicted = evaluation.step(sequences.actions.flatten(0, 1), before)
     centre = latents.mean((0, 1))
-    terms = torch.stack([after - predicted, after - before, before - centre]).square().sum(-1)
+    missed = torch.stack([after - predicted, after - before, before - centre])
+    terms = torch.cat([part.square().sum(-1) for part in (missed, missed @ evaluation.gauge.whiten.T)])
     _, row = torch.unique(sequences.trajectory, return_inverse=True)
     _, column = torch.unique(sequences.times[:, :-1], return_inverse=True)
     rows, columns = int(row.max()) + 1, int(column.max()) + 1
     cell = (row[:, None] * columns + column).flatten()
-    table = terms.new_zeros(3, rows * columns).index_add_(1, cell, terms).reshape(3, rows, columns)
-    return StepTable(*table)
+    table = terms.new_zeros(6, rows * columns).index_add_(1, cell, terms).reshape(6, rows, columns)
+    return StepTable(*table[:3]), StepTable(*table[3:])
 
 
 def crossed(evaluation: Evaluation) -> tuple[StepTable, Float[Tensor, "x g m"]]:
@@ -101,12 +102,15 @@ def skill_estimate(table: StepTable, evaluation: Evaluation) -> Estimate:
     )
 
 
-def equivariance_figures(evaluation: Evaluation) -> tuple[float | None, float | None]:
-    """Equivariance error and skill along the sequences, without intervals: what nulls are judged by."""
-    table = along_sequences(evaluation)
-    error = _share(table.residual, table.variance)
-    skill = _share(table.residual, table.movement)
-    return error, None if skill is None else 1 - skill
+def equivariance_figures(evaluation: Evaluation) -> dict[str, float | None]:
+    """The three figures along the sequences, without intervals: what nulls are judged by."""
+    own, whitened = along_sequences(evaluation)
+    skills = {"equivariance_skill": own, "equivariance_skill_whitened": whitened}
+    shares = {name: _share(table.residual, table.movement) for name, table in skills.items()}
+    return {
+        "equivariance_error": _share(own.residual, own.variance),
+        **{name: None if share is None else 1 - share for name, share in shares.items()},
+    }
 
 
 def _ratio(

@@ -23,6 +23,7 @@ def law(diagnostics: Mapping[str, Estimate], limits: Thresholds) -> Claim:
         [
             _homomorphism(diagnostics.get("homomorphism_error"), limits),
             _skill(diagnostics.get("equivariance_skill"), limits),
+            *_whitened_skill(diagnostics.get("equivariance_skill_whitened"), limits),
             _faithful(diagnostics.get("faithfulness"), limits),
             _energy(diagnostics.get("action_energy"), limits),
         ]
@@ -56,6 +57,16 @@ def _skill(estimate: Estimate | None, limits: Thresholds) -> Finding:
     if bottom >= limits.skill_supported and bottom > best:
         return "supported", text
     return "inconclusive", f"{text} (limit {limits.skill_supported})"
+
+
+def _whitened_skill(estimate: Estimate | None, limits: Thresholds) -> list[Finding]:
+    """In the network's own basis large directions can hide small ones in which rho predicts nothing."""
+    if estimate is None or estimate.value is None:
+        return []
+    text = f"equivariance_skill_whitened {estimate.value:.3g}"
+    if ends(estimate)[0] >= limits.skill_refuted:
+        return [("supported", text)]
+    return [("inconclusive", f"{text} (limit {limits.skill_refuted}): some directions of the latents are not followed")]
 
 
 def _faithful(estimate: Estimate | None, limits: Thresholds) -> Finding:

@@ -14,7 +14,8 @@ class Thresholds(BaseModel):
         The upper end of the homomorphism error's interval is to be below the first; a lower end above the second
         refutes the law.
     skill_supported, skill_refuted
-        The same for the equivariance skill, the other way round.
+        The same for the equivariance skill, the other way round. The whitened skill, where no direction of the
+        latents can hide behind a larger one, is to lie above the second for the law to be supported.
     faithfulness
         Smallest separation as a share of the typical one; at or below it rho does not tell elements apart.
     action_energy

@@ -14,7 +14,8 @@ ESTIMATES = {
     "homomorphism_error", "homomorphism_error_own_basis", "homomorphism_error_weighted",
     "homomorphism_error_consecutive", "identity_error", "inverse_error", "spectrum_error", "action_energy",
     "action_energy_own_basis", "faithfulness", "effective_rank", "latent_spread", "reconstruction_gap",
-    "equivariance_error", "equivariance_error_crossed", "equivariance_skill", "prediction_error",
+    "equivariance_error", "equivariance_error_crossed", "equivariance_skill", "equivariance_skill_whitened",
+    "prediction_error",
     "prediction_error_n10", "reconstruction_error", "reconstruction_error_n10", "prediction_error_whitened",
     "prediction_error_whitened_n10", "support_dimension", "support_condition", "support_leakage", "rollout_stability",
 }  # fmt: skip

@@ -23,14 +23,14 @@ def still(toy: Any) -> Any:
 
 
 def test_the_exact_form_is_equivariant_to_rounding(toy: Any) -> None:
-    table = along_sequences(toy.evaluation())
+    table, _ = along_sequences(toy.evaluation())
     assert error_estimate(table, toy.evaluation()).value == pytest.approx(0, abs=1e-20)
     assert skill_estimate(table, toy.evaluation()).value == pytest.approx(1)
 
 
 def test_standing_still_has_skill_zero(toy: Any) -> None:
     evaluation = still(toy)
-    estimate = skill_estimate(along_sequences(evaluation), evaluation)
+    estimate = skill_estimate(along_sequences(evaluation)[0], evaluation)
     assert estimate.value == pytest.approx(0, abs=1e-12)
     assert estimate.better == "higher"
 
@@ -41,14 +41,18 @@ def test_a_doubled_rho_misses_by_the_size_of_the_latents(toy: Any) -> None:
     latents = evaluation.latents
     moment = latents[:, 1:].square().sum(-1).mean()
     variance = (latents[:, :-1] - latents.mean((0, 1))).square().sum(-1).mean()
-    assert error_estimate(along_sequences(evaluation), evaluation).value == pytest.approx(float(moment / variance))
+    assert error_estimate(along_sequences(evaluation)[0], evaluation).value == pytest.approx(float(moment / variance))
 
 
 def test_intervals_hold_the_value_and_the_figures_are_the_estimates(toy: Any) -> None:
     evaluation = still(toy)
-    table = along_sequences(evaluation)
+    table, whitened = along_sequences(evaluation)
     error, skill = error_estimate(table, evaluation), skill_estimate(table, evaluation)
-    assert equivariance_figures(evaluation) == pytest.approx((error.value, skill.value))
+    assert equivariance_figures(evaluation) == {
+        "equivariance_error": pytest.approx(error.value),
+        "equivariance_skill": pytest.approx(skill.value),
+        "equivariance_skill_whitened": pytest.approx(skill_estimate(whitened, evaluation).value),
+    }
     assert error.value is not None
     assert error.interval is not None
     assert error.interval[0] < error.value < error.interval[1]
@@ -63,11 +67,26 @@ def test_the_crossed_table_applies_every_element_to_every_observation(toy: Any) 
     torch.testing.assert_close(moved.residual, moved.movement)
 
 
+def test_only_the_whitened_skill_shows_a_small_direction_that_is_not_followed(toy: Any) -> None:
+    change = torch.diag(torch.tensor([1, 1, 1e-2, 1e-2, 1], dtype=torch.float64))
+
+    def frozen(g: torch.Tensor) -> torch.Tensor:
+        matrix = toy.model().representation(g).clone()
+        matrix[..., 2:4, :] = torch.eye(toy.m, dtype=g.dtype)[2:4]
+        return matrix
+
+    own, whitened = along_sequences(toy.evaluation(toy.model(frozen, change)))
+    evaluation = toy.evaluation()
+    assert (skill_estimate(own, evaluation).value or 0) > 0.99
+    # Two of four moving directions stand still.
+    assert skill_estimate(whitened, evaluation).value == pytest.approx(0.5, abs=0.15)
+
+
 def test_an_encoder_that_never_moves_has_no_skill(toy: Any) -> None:
     model = toy.model()
     model.encoder.rows = torch.zeros_like(model.encoder.rows)
     evaluation = toy.evaluation(model)
-    estimate = skill_estimate(along_sequences(evaluation), evaluation)
+    estimate = skill_estimate(along_sequences(evaluation)[0], evaluation)
     assert estimate.value is None
     assert "nothing to be equivariant about" in str(estimate.caution)
 

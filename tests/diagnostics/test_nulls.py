@@ -18,7 +18,7 @@ from symdiff.diagnostics.permutation import permutation_test, permuted_elements
 
 def errors(toy: Any) -> dict[str, float]:
     evaluations = null_evaluations(toy.evaluation(reference=toy.model()))
-    return {name: float(equivariance_figures(null)[0] or 0) for name, null in evaluations.items()}
+    return {name: float(equivariance_figures(null)["equivariance_error"] or 0) for name, null in evaluations.items()}
 
 
 def test_every_null_is_there_and_each_larger_family_does_at_least_as_well(toy: Any) -> None:

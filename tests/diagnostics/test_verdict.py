@@ -24,6 +24,7 @@ def estimates(**changes: float) -> dict[str, Estimate]:
     values = {
         "homomorphism_error": 1e-5,
         "equivariance_skill": 0.97,
+        "equivariance_skill_whitened": 0.9,
         "faithfulness": 0.2,
         "action_energy": 0.2,
         "effective_rank": 12.0,
@@ -45,6 +46,7 @@ def estimates(**changes: float) -> dict[str, Estimate]:
         "equivariance_skill": estimate(
             "equivariance_skill", identity=0.0, blind=values["blind"], permuted_p=values["permuted_p"]
         ),
+        "equivariance_skill_whitened": estimate("equivariance_skill_whitened"),
         "faithfulness": Estimate(value=values["faithfulness"], n=64, better="higher", null={"typical": 0.5}),
         "action_energy": estimate("action_energy", pca=values["exact_energy"]),
         "effective_rank": Estimate(value=values["effective_rank"], n=64, better="higher"),
@@ -68,6 +70,7 @@ def test_law_and_content_together_support_structure() -> None:
         ({"homomorphism_error": 0.03}, "inconclusive"),
         ({"equivariance_skill": 0.3}, "not supported"),
         ({"equivariance_skill": 0.8}, "inconclusive"),
+        ({"equivariance_skill_whitened": 0.3}, "inconclusive"),
         ({"blind": 0.99}, "not supported"),
         ({"permuted_p": 0.4}, "inconclusive"),
         ({"faithfulness": 0.0}, "not supported"),
