@@ -138,6 +138,7 @@ class LieRepresentation(Representation):
             parameter.requires_grad_(False)
         return result, (moved / max(total, 1e-300)) ** 0.5
 
+    @torch.no_grad()
     def refuse_blindness(self, before: LieRepresentation) -> None:
         """Raise `BlindProjectionError` if the derived algebra was represented in `before` and is not any more."""
         now, then = self._derived_norm(), before._derived_norm()
