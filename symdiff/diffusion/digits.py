@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 class TrainingConfig:
     """Settings of one training run; the defaults made the embedded weights."""
 
-    steps: int = 7000
+    steps: int = 6000
     batch: int = 128
     peak_rate: float = 2e-3
     warmup: int = 200

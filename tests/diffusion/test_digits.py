@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from symdiff.diffusion import DDIM, DDPM, Sampler, Schedule, datasets, digits, load_denoiser
+from symdiff.diffusion import DDIM, DDPM, SOURCES, Sampler, Schedule, datasets, digits, load_denoiser
 from symdiff.diffusion.denoisers import NetworkDenoiser
 from symdiff.diffusion.denoisers.network import DIGITS_WEIGHTS, load_network, save_network
 from symdiff.diffusion.denoisers.unet import UNet, UNetConfig
@@ -41,30 +41,31 @@ def test_the_model_card_names_the_file_that_ships(embedded: NetworkDenoiser) -> 
 
 @pytest.mark.parametrize("sampler", [DDPM(), DDIM()], ids=repr)
 def test_unclipped_samples_are_digits_and_not_copies(embedded: NetworkDenoiser, sampler: Sampler) -> None:
-    """100 images: within a twelfth of the distance of noise, and as far from the training set as unseen digits."""
+    """100 images: within an eighth of the distance of noise, and as far from the training set as unseen digits."""
     training, held_out = datasets.digits()
     components = PrincipalComponents.fit(training)
     target = components(held_out)
     images = generate(embedded, sampler, 50, 100, seed=0)
     noise = torch.randn(100, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     of_noise = frechet_distance(components(noise), target)
-    assert frechet_distance(components(images), target) < of_noise / 12
+    assert frechet_distance(components(images), target) < of_noise / 8
     unseen = float(nearest_distance(held_out, training).mean())
     assert 0.9 * unseen < float(nearest_distance(images, training).mean()) < 1.4 * unseen
     assert float(images.std()) == pytest.approx(float(training.std()), rel=0.05)
 
 
-@pytest.mark.parametrize("t", [1000, 500, 100, 10])
-def test_the_network_denoises_unseen_digits_better_than_the_training_set_can(embedded: NetworkDenoiser, t: int) -> None:
-    """Against the two simplest denoisers of the same data: the Gaussian of its moments and its memorised points."""
+@pytest.mark.parametrize(("t", "of_gaussian", "of_memory"), [(1000, 1.01, 1.01), (300, 0.8, 1.02), (100, 0.6, 0.5)])
+def test_the_network_denoises_unseen_digits_better_than_the_closed_forms(
+    embedded: NetworkDenoiser, t: int, of_gaussian: float, of_memory: float
+) -> None:
+    """Squared error against the Gaussian of the same moments, which blurs, and the kernel mixture, which memorises."""
     held_out = datasets.digits()[1]
     schedule = embedded.schedule
     noise = torch.randn(held_out.shape, generator=torch.Generator().manual_seed(t))
     x = schedule.signal(t) * held_out + schedule.sigma(t) * noise
-    error = {name: load_denoiser(name).denoise(x, t).sub(held_out).square().mean() for name in ("digits", "gaussian")}
-    assert error["digits"] < 1.02 * error["gaussian"]
-    if t <= 500:
-        assert error["digits"] < 0.95 * error["gaussian"]
+    error = {name: float(load_denoiser(name).denoise(x, t).sub(held_out).square().mean()) for name in SOURCES}
+    assert error["digits"] < of_gaussian * error["gaussian"]
+    assert error["digits"] < of_memory * error["mixture"]
 
 
 def test_the_prediction_is_read_as_a_velocity(embedded: NetworkDenoiser) -> None:
@@ -146,7 +147,8 @@ def test_an_unreadable_weights_file_is_named(tmp_path: Path, damage: str) -> Non
     elif damage == "foreign":
         path.write_text("not a safetensors file")
     elif damage == "other-architecture":
-        path.write_bytes(content.replace(b"[32, 64]", b"[32, 32]").replace(b"[32,64]", b"[32,32]"))
-        path.write_bytes(content.replace(rb"\"channels\": [32, 64]", rb"\"channels\": [32, 32]"))
+        altered = content.replace(b"[32, 64]", b"[32, 32]", 1)
+        assert altered != content
+        path.write_bytes(altered)
     with pytest.raises(ModelError, match=r"cannot read a network from .*weights\.safetensors"):
         load_network(path, "digits")
