@@ -5,10 +5,14 @@ The public names below are imported when first used, so that `import symdiff` do
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from symdiff.analyze import analyze
+    from symdiff.config import RunConfig
     from symdiff.errors import (
         ConfigError,
         DeviceError,
@@ -40,6 +44,8 @@ __version__ = "0.1.0"
 _HOME = {
     "GroupFamily": "symdiff.groups",
     "Representation": "symdiff.representations",
+    "RunConfig": "symdiff.config",
+    "analyze": "symdiff.analyze",
     "Sequences": "symdiff.trajectories",
     "Trajectories": "symdiff.trajectories",
     "Estimate": "symdiff.result",
@@ -74,6 +80,18 @@ def __getattr__(name: str) -> Any:
     return value
 
 
+class _Package(ModuleType):
+    """Keeps `symdiff.analyze` the function: importing the module of that name would put itself there."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "analyze" and isinstance(value, ModuleType):
+            value = value.analyze
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
+
+
 def __dir__() -> list[str]:
     return sorted({*globals(), *_HOME})
 
@@ -95,6 +113,7 @@ __all__ = [
     "PluginError",
     "RefusedError",
     "Representation",
+    "RunConfig",
     "RunError",
     "Sequences",
     "StoreError",
@@ -103,6 +122,7 @@ __all__ = [
     "UnknownGroupError",
     "UsageError",
     "__version__",
+    "analyze",
     "hookimpl",
     "load_result",
 ]

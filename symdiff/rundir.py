@@ -275,7 +275,10 @@ def replacing(file: Path) -> Iterator[Path]:
     temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
     with disk_errors(file):
         try:
+            temporary.touch()
+            permissions = temporary.stat().st_mode
             yield temporary
+            temporary.chmod(permissions)  # some writers replace the file by one only its owner may read
             temporary.replace(file)
         except BaseException:
             temporary.unlink(missing_ok=True)

@@ -199,6 +199,13 @@ def test_a_file_appears_complete_or_not_at_all(out):
     assert list(out.glob(".*")) == []
 
 
+def test_a_file_can_be_read_by_whom_the_user_lets(out):
+    with RunDirectory(CONFIG, out).writing() as run, run.file("hae.safetensors") as temporary:
+        temporary.unlink()
+        temporary.touch(mode=0o600)
+    assert (out / "hae.safetensors").stat().st_mode == (out / "config.json").stat().st_mode
+
+
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
 def test_a_full_disk_is_an_error_with_a_name(out, number):
     with pytest.raises(DiskError, match="cannot write") as caught, RunDirectory(CONFIG, out).writing() as run:

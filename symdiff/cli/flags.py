@@ -8,16 +8,18 @@ from typing import Annotated
 
 import typer
 
+from symdiff.cli.verbosity import set_level
+
 
 def _quiet(given: bool) -> bool:
     if given:
-        logging.getLogger("symdiff").setLevel(logging.ERROR)
+        set_level(logging.ERROR)
     return given
 
 
 def _verbose(count: int) -> int:
     if count:
-        logging.getLogger("symdiff").setLevel(logging.DEBUG if count > 1 else logging.INFO)
+        set_level(logging.DEBUG if count > 1 else logging.INFO)
     return count
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 import time
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as RichProgress
 
+from symdiff.cli.verbosity import is_quiet
 from symdiff.progress import Progress, Silent
 
 INTERVAL = 10.0
@@ -21,7 +21,7 @@ INTERVAL = 10.0
 @contextmanager
 def progress_on_stderr() -> Iterator[Progress]:
     """Give a `Progress` that suits stderr, and none with ``--quiet``."""
-    if not logging.getLogger("symdiff").isEnabledFor(logging.WARNING):
+    if is_quiet():
         yield Silent()
     elif sys.stderr.isatty():
         columns = (

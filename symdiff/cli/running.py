@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import logging
 import os
 import sys
 import traceback
@@ -15,6 +14,7 @@ from typer.main import get_command
 
 from symdiff.cli.app import app
 from symdiff.cli.outcome import Outcome, print_error, print_outcome
+from symdiff.cli.verbosity import start_logging
 from symdiff.errors import DiskError, InterruptedRunError, SymdiffError, UsageError
 
 INTERNAL = "this is a defect of symdiff or of a plugin; --debug shows where"
@@ -68,35 +68,3 @@ def translate(error: BaseException) -> SymdiffError:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return DiskError(f"cannot write {error.filename or 'to the disk'}: {error.strerror}", "free some room")
     return InternalError(f"{type(error).__name__}: {error}", INTERNAL)
-
-
-class _Plain(logging.Formatter):
-    """``warning: text``, without the time and place that belong into a log file."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        text = super().format(record)
-        return text if record.levelno == logging.INFO else f"{record.levelname.lower()}: {text}"
-
-
-def start_logging() -> None:
-    """Send warnings of symdiff and of Python to stderr, a line each; -v and -q change the level later."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Plain("%(message)s"))
-    logger = logging.getLogger("symdiff")
-    logger.handlers[:] = [handler]
-    logger.propagate = False
-    logger.setLevel(logging.WARNING)
-    if not sys.warnoptions:
-        _log_warnings(logger)
-
-
-def _log_warnings(logger: logging.Logger) -> None:
-    """Show a Python warning as a message of ours, without the line of code it comes from."""
-    import warnings
-
-    def show(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:
-        # Only our own are meant for the user; what libraries tell developers is shown with -v.
-        ours = category in (UserWarning, RuntimeWarning)
-        logger.log(logging.WARNING if ours else logging.INFO, "%s", " ".join(str(message).split()))
-
-    warnings.showwarning = show

@@ -151,3 +151,19 @@ def test_report_refuses(symdiff, flags, message):
     ran = symdiff("report", *flags, "--json")
     assert ran.code == 2
     assert message in ran.document["message"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "message"),
+    [
+        (["nonsense"], "model", "no model 'nonsense'"),
+        (["--sampler", "dpdm"], "config", "no sampler 'dpdm'"),
+        (["--steps", "99999"], "config", "99999"),
+        (["--rescore"], "output", "no finished run to rescore"),
+    ],
+)
+def test_what_the_analysis_itself_refuses_leaves_no_trace(symdiff, flags, code, message):
+    ran = symdiff("analyze", *flags, "--json")
+    assert (ran.code, ran.document["code"]) == (2, code)
+    assert message in ran.document["message"]
+    assert list(Path().iterdir()) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import subprocess
 import sys
@@ -32,6 +33,15 @@ def test_help_does_not_import_torch(arguments):
     ran = python(code)
     assert ran.stdout.splitlines()[-1] == "[] 0", ran.stderr
     assert "Usage: symdiff" in ran.stdout or __version__ in ran.stdout
+
+
+def test_public_names_are_there_whatever_was_imported_first():
+    ran = python(
+        "import symdiff.analyze; from symdiff.analyze import analyze; import symdiff; "
+        "print(symdiff.analyze is analyze, [n for n in symdiff.__all__ if not hasattr(symdiff, n)])"
+    )
+    assert ran.stdout == "True []\n", ran.stderr
+    assert python("from symdiff import analyze; print(callable(analyze))").stdout == "True\n"
 
 
 def test_importing_symdiff_does_not_import_torch():
@@ -92,6 +102,18 @@ def test_what_libraries_print_stays_out_of_the_document(symdiff, analysis):
     assert "a library prints" in ran.err
 
 
+@pytest.mark.parametrize(("flags", "told"), [([], []), (["-v"], ["done\n"]), (["-vv"], ["done\n", "debug: why\n"])])
+def test_verbose_shows_more_and_the_log_file_has_it_anyway(symdiff, analysis, monkeypatch, flags, told):
+    def talk(self: object) -> None:
+        logging.getLogger("symdiff.training").info("done")
+        logging.getLogger("symdiff.training").debug("why")
+
+    monkeypatch.setattr(type(analysis), "talk", talk)
+    ran = symdiff("analyze", "--out", "run", *flags)
+    assert [line for line in ("done\n", "debug: why\n") if line in ran.err] == told
+    assert "INFO symdiff.training: done" in Path("run/run.log").read_text()
+
+
 def test_progress_goes_to_stderr_and_quiet_silences_it(symdiff, analysis):
     ran = symdiff("analyze")
     assert "train\n" in ran.err
@@ -114,7 +136,7 @@ def test_no_colour_reaches_a_pipe(value):
 
 def test_python_warnings_become_messages():
     ran = python(
-        "import symdiff.cli.running as r, warnings; r.start_logging();"
+        "import warnings; from symdiff.cli.verbosity import start_logging; start_logging();"
         "warnings.warn('cache is\\n damaged', RuntimeWarning); warnings.warn('for developers', DeprecationWarning)"
     )
     assert ran.stderr == "warning: cache is damaged\n"
