@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.distributions import Normal, kl_divergence
 
 from symdiff.diffusion import Schedule
 from symdiff.diffusion.denoisers import GaussianDenoiser
@@ -37,8 +38,6 @@ def test_a_level_far_in_a_tail_keeps_a_finite_likelihood_on_both_sides() -> None
 @given(st.floats(0.01, 0.99), st.floats(-1, 1))
 def test_prior_and_transition_terms_are_gaussian_divergences(alpha_bar: float, x0: float) -> None:
     """Against torch's divergence of two normal distributions."""
-    from torch.distributions import Normal, kl_divergence
-
     value = torch.tensor(x0, dtype=torch.float64)
     ours = prior_term(alpha_bar, value**2)
     exact = kl_divergence(Normal(alpha_bar**0.5 * value, (1 - alpha_bar) ** 0.5), Normal(0.0, 1.0))

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from symdiff.diffusion import DDIM, DDPM, GAUGES, SAMPLERS, Sampler, Schedule, StepTable
+from symdiff.diffusion import DDIM, DDPM, GAUGES, SAMPLERS, Sampler, Schedule, StepTable, affine, load_denoiser
 from symdiff.errors import ConfigError
 
 SCHEDULES = {"linear": Schedule.linear(), "cosine": Schedule.cosine()}
@@ -140,8 +140,6 @@ def test_conditioning_on_the_linear_schedule() -> None:
 
 def test_rebuilding_the_image_in_float32_loses_digits_in_gauge_eps_but_not_in_gauge_v() -> None:
     """The composite of 1000 elements, applied to x_T, against the x_0 it was derived from."""
-    from symdiff.diffusion import affine, load_denoiser
-
     schedule = SCHEDULES["cosine"]
     table = DDPM().coefficients(schedule, 1000)
     denoiser = load_denoiser("gaussian")
