@@ -64,9 +64,11 @@ def _whitened_skill(estimate: Estimate | None, limits: Thresholds) -> list[Findi
     if estimate is None or estimate.value is None:
         return []
     text = f"equivariance_skill_whitened {estimate.value:.3g}"
-    if ends(estimate)[0] >= limits.skill_refuted:
+    if estimate.value < limits.skill_refuted:
+        text += " (some directions of the latents are followed poorly)"
+    if ends(estimate)[0] > limits.skill_whitened:
         return [("supported", text)]
-    return [("inconclusive", f"{text} (limit {limits.skill_refuted}): some directions of the latents are not followed")]
+    return [("inconclusive", f"{text}: no better than standing still (limit {limits.skill_whitened})")]
 
 
 def _faithful(estimate: Estimate | None, limits: Thresholds) -> Finding:

@@ -70,7 +70,7 @@ def test_law_and_content_together_support_structure() -> None:
         ({"homomorphism_error": 0.03}, "inconclusive"),
         ({"equivariance_skill": 0.3}, "not supported"),
         ({"equivariance_skill": 0.8}, "inconclusive"),
-        ({"equivariance_skill_whitened": 0.3}, "inconclusive"),
+        ({"equivariance_skill_whitened": -0.1}, "inconclusive"),
         ({"blind": 0.99}, "not supported"),
         ({"permuted_p": 0.4}, "inconclusive"),
         ({"faithfulness": 0.0}, "not supported"),

@@ -119,11 +119,11 @@ def test_a_loss_that_is_not_a_number_is_a_named_error(recording: Trajectories) -
 
 
 def test_a_loss_that_explodes_is_a_named_error(recording: Trajectories) -> None:
-    f = family(rho="lie")
+    f = family(rho="exact")
     data = data_of(recording, f)
     data = replace(data, train=replace(data.train, states=data.train.states * 300))
     with pytest.raises(DivergedError, match="grew from"):
-        train_stage(started(f, data_of(recording, f)), data, Stage("lie", 100, 1e-3), Checkpoint(None))
+        train_stage(started(f, data_of(recording, f)), data, Stage("exact", 100, 1e-3), Checkpoint(None))
 
 
 def test_lie_projected_goes_through_lie_and_lands_on_a_homomorphism(recording: Trajectories) -> None:

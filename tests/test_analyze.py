@@ -1,0 +1,272 @@
+"""The whole run, from model to report: what it finds, that it repeats itself, and that it survives being killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from symdiff.analyze import analyze
+from symdiff.config import RunConfig
+from symdiff.errors import ConfigError, OutputError
+from symdiff.result import Result, load_result
+from symdiff.rundir import FILES
+from symdiff.trajectories import Trajectories, read_store, write_store
+
+SMALL = {"model": "gaussian", "trajectories": 60, "steps": 20, "latent": 8, "train_steps": 60, "length": 2}
+
+
+def small(**changes: object) -> RunConfig:
+    return RunConfig.model_validate({**SMALL, **changes})
+
+
+@pytest.fixture(scope="module")
+def default_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run of the README: the embedded network, all settings as they come."""
+    out = tmp_path_factory.mktemp("default") / "run"
+    analyze(RunConfig(), out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def default(default_run: Path) -> Result:
+    return load_result(default_run)
+
+
+def form(result: Result, name: str, figure: str) -> float:
+    value = result.forms[name][figure]
+    assert isinstance(value, float)
+    return value
+
+
+def test_lie_projected_is_exact_and_nearly_as_good_as_principal_components(default: Result) -> None:
+    assert form(default, "lie-projected", "homomorphism_error") <= 1e-4
+    assert form(default, "lie-projected", "prediction_error") <= 0.006
+    assert form(default, "lie-projected", "prediction_error_n10") <= 0.015
+    pca = form(default, "pca", "reconstruction_error")
+    assert form(default, "lie-projected", "reconstruction_error") <= 1.2 * pca
+
+
+def test_lie_pays_for_its_reconstruction_with_a_bent_law(default: Result) -> None:
+    assert 1e-3 < form(default, "lie", "homomorphism_error") <= 0.05
+    assert form(default, "lie", "prediction_error") <= 0.005
+    assert form(default, "lie", "prediction_error_n10") <= 0.015
+    assert form(default, "lie", "reconstruction_error") <= 1.05 * form(default, "pca", "reconstruction_error")
+
+
+def test_the_exact_reference_is_exact_and_as_good_as_its_principal_components(default: Result) -> None:
+    assert form(default, "exact", "homomorphism_error") <= 1e-5
+    assert form(default, "exact", "prediction_error") <= 1e-6
+    assert form(default, "exact", "reconstruction_error") <= 1.05 * form(default, "pca", "reconstruction_error")
+
+
+def test_no_form_buys_its_law_by_doing_nothing(default: Result) -> None:
+    exact = form(default, "exact", "action_energy")
+    for name in ("lie-projected", "lie"):
+        assert form(default, name, "action_energy") > 0.25 * exact
+        assert default.forms[name]["caution"] is None
+
+
+def test_digits_obey_the_law_but_no_one_affine_map_explains_them(default: Result) -> None:
+    assert default.verdict.structured == "not supported"
+    assert {name: claim.status for name, claim in default.verdict.claims.items()} == {
+        "law": "supported",
+        "content": "not supported",
+        "decomposition": "inconclusive",
+    }
+    denoised = {level["timestep"]: level["value"] for level in default.process["shared_affine_r2_denoised"]}
+    assert min(denoised[t] for t in range(200, 420, 20)) < 0.9
+    assert default.decomposition is None
+
+
+def test_every_file_of_a_run_is_there_and_nothing_else(default_run: Path) -> None:
+    assert sorted(path.name for path in default_run.iterdir()) == sorted(FILES)
+    status = json.loads((default_run / "status.json").read_text())
+    assert status["state"] == "done"
+    stages = {json.loads(line)["stage"] for line in (default_run / "metrics.jsonl").read_text().splitlines()}
+    assert stages == {"lie", "lie-projected"}
+
+
+def test_estimates_come_with_intervals_nulls_and_the_untrained_network(default: Result) -> None:
+    for name in ("homomorphism_error", "equivariance_skill", "prediction_error", "reconstruction_error"):
+        estimate = default.diagnostics[name]
+        assert estimate.interval is not None
+        low, high = estimate.interval
+        assert low is not None
+        assert high is not None
+        assert low <= estimate.value <= high
+    skill = default.diagnostics["equivariance_skill"]
+    assert skill.null["permuted_p"] < 0.05
+    assert skill.null["untrained"] < skill.value
+
+
+def test_the_page_opens_with_the_verdict_and_loads_nothing(default_run: Path) -> None:
+    page = (default_run / "report.html").read_text()
+    assert len(page) < 1_000_000
+    assert page.index("not supported") < page.index("homomorphism_error")
+    for outside in ('src="http', "src='http", "@import", 'href="http'):
+        assert outside not in page
+
+
+def test_a_finished_run_is_answered_from_its_directory(default_run: Path, default: Result) -> None:
+    before = (default_run / "result.json").stat().st_mtime_ns
+    assert analyze(RunConfig(), default_run) == default
+    assert (default_run / "result.json").stat().st_mtime_ns == before
+
+
+def test_gaussian_data_are_affine_for_every_trajectory(tmp_path: Path) -> None:
+    """The one case where the founding claim is literally true: one affine map a step, for all trajectories."""
+    result = analyze(RunConfig(model="gaussian", train_steps=150), tmp_path / "run")
+    for name in ("shared_affine_r2", "shared_affine_r2_denoised"):
+        values = [level["value"] for level in result.process[name] if level["value"] is not None]
+        assert min(values) > 0.99, name
+    for sampled, ceiling in zip(
+        result.process["shared_affine_r2_sampled"], result.process["ceiling_sampled"], strict=True
+    ):
+        assert sampled["value"] == pytest.approx(ceiling["value"], abs=0.03)
+    assert result.verdict.claims["content"].status == "supported"
+    assert result.verdict.claims["law"].status == "supported"
+    assert result.verdict.structured == "supported"
+
+
+def test_a_blind_representation_is_not_called_a_homomorphism_worth_having(tmp_path: Path) -> None:
+    """1x1 blocks cannot see translations: with rho free they only pretend, and the law must not be supported."""
+    config = small(options={"rho": "lie", "block": "1", "penalty": 100.0, "start": "random"}, train_steps=200)
+    result = analyze(config, tmp_path / "run")
+    assert result.verdict.claims["law"].status != "supported"
+    assert result.verdict.structured in ("not supported", "collapsed", "inconclusive")
+
+
+@pytest.mark.parametrize("gauge", ["v", "eps", "x0"])
+def test_the_singular_step_of_gauge_x0_is_a_failed_guarantee(tmp_path: Path, gauge: str) -> None:
+    result = analyze(small(options={"gauge": gauge}), tmp_path / "run")
+    [row] = [row for row in result.guarantees if row.condition == "every element in GL"]
+    assert row.status == ("fail" if gauge == "x0" else "pass")
+    assert any("not in GL(d+1)" in warning for warning in result.warnings) == (gauge == "x0")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"rho": "mlp"},
+        {"rho": "exact"},
+        {"rho": "exact", "exact": "symmetric"},
+        {"rho": "exact", "exact": "blocks"},
+        {"block": "free"},
+        {"loss_norm": "l2"},
+        {"start": "random"},
+    ],
+    ids=str,
+)
+def test_every_form_goes_all_the_way(tmp_path: Path, options: dict[str, object]) -> None:
+    result = analyze(small(options=options), tmp_path / "run")
+    form_asked = options.get("rho", "lie-projected")
+    assert next(iter(result.forms)) == form_asked
+    assert result.diagnostics["homomorphism_error"].value is not None
+    if form_asked != "mlp":
+        assert result.diagnostics["homomorphism_error"].value < 1e-4
+
+
+def test_forms_are_compared_on_request(tmp_path: Path) -> None:
+    result = analyze(small(compare_forms=True), tmp_path / "run")
+    assert list(result.forms) == ["lie-projected", "lie", "exact", "exact-blocks", "mlp", "pca"]
+    assert form(result, "mlp", "homomorphism_error") > form(result, "lie-projected", "homomorphism_error")
+
+
+def test_thorough_compares_with_a_longer_run(tmp_path: Path) -> None:
+    result = analyze(small(thorough=True, train_steps=20), tmp_path / "run")
+    [row] = [row for row in result.guarantees if row.condition == "training at its floor"]
+    assert row.status != "unknown"
+    again = analyze(small(thorough=True, train_steps=20), tmp_path / "run", rescore=True)
+    assert again.guarantees == result.guarantees
+
+
+def test_rescoring_finds_the_same_without_training(tmp_path: Path) -> None:
+    first = analyze(small(), tmp_path / "run")
+    metrics = (tmp_path / "run" / "metrics.jsonl").read_bytes()
+    again = analyze(small(), tmp_path / "run", rescore=True)
+    assert again.model_dump(exclude={"timing"}) == first.model_dump(exclude={"timing"})
+    assert (tmp_path / "run" / "metrics.jsonl").read_bytes() == metrics
+
+
+def test_there_is_nothing_to_rescore_before_a_run(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="no finished run"):
+        analyze(small(), tmp_path / "run", rescore=True)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_recorded_directory_is_a_model(tmp_path: Path) -> None:
+    analyze(small(), tmp_path / "run")
+    [store] = list((Path(os.environ["SYMDIFF_CACHE"]) / "trajectories").iterdir())[:1]
+    write_store(tmp_path / "store", read_store(store))
+    result = analyze(small(model=str(tmp_path / "store")), tmp_path / "from store")
+    assert result.diagnostics["homomorphism_error"].n > 0
+
+
+def test_a_latent_dimension_that_does_not_fit_leaves_nothing_behind(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="do not fill a latent space"):
+        analyze(small(latent=7), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_recording_of_few_trajectories_is_enough_to_run_and_says_it_is_few(tmp_path: Path) -> None:
+    result = analyze(small(trajectories=12), tmp_path / "run")
+    assert any(estimate.caution for estimate in result.diagnostics.values())
+    assert result.verdict.claims["content"].status != "supported"
+
+
+RUN = """
+import sys
+from pathlib import Path
+from symdiff.analyze import analyze
+from symdiff.config import RunConfig
+analyze(RunConfig.model_validate_json(sys.argv[1]), Path(sys.argv[2]))
+"""
+
+
+def test_a_run_killed_in_mid_training_resumes_to_the_same_result(tmp_path: Path) -> None:
+    config = small(train_steps=600)
+    whole = analyze(config, tmp_path / "whole")
+    command = [sys.executable, "-c", RUN, config.model_dump_json(), str(tmp_path / "killed")]
+    process = subprocess.Popen(command, env=dict(os.environ))
+    deadline = time.monotonic() + 120
+    while not list((tmp_path / "killed").glob("checkpoint-*.pt")):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / "killed" / "result.json").exists()
+    resumed = analyze(config, tmp_path / "killed")
+    assert resumed.model_dump(exclude={"timing"}) == whole.model_dump(exclude={"timing"})
+    assert sorted(path.name for path in (tmp_path / "killed").iterdir()) == sorted(FILES)
+
+
+def test_time_and_size_of_images_do_not_matter_to_the_structure_of_a_run(tmp_path: Path) -> None:
+    """Colour images, not square, with more pixels than trajectories."""
+    generator = torch.Generator().manual_seed(0)
+    steps = 6
+    alpha_bar = torch.linspace(0.01, 1, steps + 1, dtype=torch.float64)
+    one = torch.ones(steps, dtype=torch.float64)
+    recording = Trajectories(
+        states=torch.randn(40, steps + 1, 3, 12, 10, generator=generator),
+        denoised=torch.randn(40, steps, 3, 12, 10, generator=generator),
+        timesteps=torch.arange(steps, -1, -1),
+        alpha_bar=alpha_bar,
+        state_coefficient=0.9 * one,
+        denoised_coefficient=0.1 * one,
+        noise_std=0 * one,
+        gauges={"v": 0.95 * one, "eps": 1.05 * one, "x0": 0.9 * one},
+    )
+    write_store(tmp_path / "store", recording)
+    result = analyze(small(model=str(tmp_path / "store")), tmp_path / "run")
+    assert result.diagnostics["prediction_error_n10"].value is None  # only six steps, and it says so
+    assert "6 actions" in (result.diagnostics["prediction_error_n10"].caution or "")
+    assert (tmp_path / "run" / "report.html").exists()
