@@ -5,6 +5,8 @@
 
 BENCHMARKS = {
     "affine_scaling": "the arithmetic of affine elements for d = 64 ... 196608, against dense matrices",
+    "analyze": "the main job: time, memory and the share of each phase",
+    "forms": "what the main job finds: every form of rho side by side, over seeds",
     "recording": "recording trajectories: cost by trajectories, steps and pixels",
 }
 """Names and what they measure; ``benchmarks.NAME`` is the module."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import logging
+import math
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -44,7 +45,7 @@ from symdiff.report import write_report
 from symdiff.result import Estimate, Result
 from symdiff.rundir import RunDirectory
 from symdiff.training import objective
-from symdiff.trajectories import Sequences, Trajectories, read_store, recorded, resolve_device
+from symdiff.trajectories import Sequences, Trajectories, affordable, read_store, recorded, resolve_device
 
 log = logging.getLogger(__name__)
 
@@ -258,6 +259,7 @@ class _Run:
 
     def _held_out(self, length: int, n: int) -> Sequences:
         generator = torch.Generator().manual_seed(self.config.seed + 1)
+        n = affordable(n, length, math.prod(self.recording.observation_shape))
         return self.family.sequences(self.test_part, length, n, generator)
 
     def _of_plugins(self, evaluation: Evaluation) -> dict[str, Estimate]:

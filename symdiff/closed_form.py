@@ -15,6 +15,7 @@ from symdiff.hae import HAE, Decoder
 from symdiff.trajectories import Sequences
 
 _DENSE_PIXELS = 4096
+_NUMBERS = 2**27
 _RIDGE = 1e-3
 
 
@@ -40,8 +41,10 @@ def principal_components(states: Float[Tensor, "n d"], k: int, seed: int = 0) ->
     """The `k` leading principal components of `states`.
 
     Exact up to d = 4096; by a randomised SVD (Halko, Martinsson, Tropp 2011) beyond, where the covariance would not
-    fit. Directions beyond the rank of the data have variance 0.
+    fit; of evenly spaced rows where all would not fit in memory. Directions beyond the rank of the data have
+    variance 0.
     """
+    states = states[:: -(-states.numel() // _NUMBERS)]
     mean = states.mean(0)
     centred = states - mean
     if centred.shape[1] <= _DENSE_PIXELS:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +18,7 @@ from symdiff.hae import HAE, Decoder
 from symdiff.modelfile import States
 from symdiff.representations import LieRepresentation
 from symdiff.training import Data, Outcome, Stage, train_stage
-from symdiff.trajectories import Sequences, Trajectories
+from symdiff.trajectories import Sequences, Trajectories, affordable
 
 log = logging.getLogger(__name__)
 
@@ -118,8 +119,8 @@ class Fitting:
         return fit
 
     def _start(self, train: Trajectories) -> Sequences:
-        """The sequences closed forms are computed from: as many as there are windows to draw, up to a limit."""
-        n = min(START_SEQUENCES, len(train) * train.steps)
+        """The sequences closed forms are computed from."""
+        n = affordable(START_SEQUENCES, self.length, math.prod(train.observation_shape))
         generator = torch.Generator().manual_seed(self.seed)
         return self.family.sequences(train, self.length, n, generator).to(self.device)
 

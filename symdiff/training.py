@@ -14,7 +14,7 @@ from symdiff.checkpoint import Checkpoint
 from symdiff.errors import DivergedError, NonFiniteError
 from symdiff.groups import FamilyOptions, GroupFamily
 from symdiff.hae import HAE, losses
-from symdiff.trajectories import Sequences, Trajectories
+from symdiff.trajectories import Sequences, Trajectories, affordable
 
 WARM_UP = 50
 LOG_EVERY = 10
@@ -68,7 +68,8 @@ class Data:
     def held_out(self) -> Sequences:
         """The validation sequences, always the same."""
         generator = torch.Generator().manual_seed(self.seed)
-        return self.family.sequences(self.validation, self.length, VALIDATION_SEQUENCES, generator).to(self.device)
+        n = affordable(VALIDATION_SEQUENCES, self.length, math.prod(self.validation.observation_shape))
+        return self.family.sequences(self.validation, self.length, n, generator).to(self.device)
 
 
 class Objective(NamedTuple):

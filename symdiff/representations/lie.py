@@ -127,7 +127,7 @@ class LieRepresentation(Representation):
         result.form = "lie-projected"
         moved, total = 0.0, 0.0
         for target, (_, size) in zip(result.generators, self._runs, strict=True):
-            before = target.detach().double()
+            before = target.detach().double().cpu()
             basis = self.sufficient_basis(before)
             after = project_brackets(before, basis, self.bracket, size)
             moved += float((after - before).square().sum())

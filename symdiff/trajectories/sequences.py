@@ -11,6 +11,16 @@ from torch import Tensor
 from symdiff.errors import ConfigError
 from symdiff.trajectories.data import Trajectories
 
+NUMBERS = 2**26
+"""Numbers a sample of sequences may hold by default: 256 MiB in float32."""
+
+FEWEST = 64
+
+
+def affordable(n: int, length: int, pixels: int) -> int:
+    """`n`, or fewer sequences of `length` actions where images are so large that they would not fit in memory."""
+    return min(n, max(NUMBERS // ((length + 1) * pixels), FEWEST))
+
 
 class Windows(NamedTuple):
     """Windows of N consecutive steps, that is N+1 states; a group family turns their steps into actions.
