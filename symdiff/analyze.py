@@ -99,7 +99,7 @@ def analyze(
         run.record()
         run.open(family(run.recording.observation_shape, options))
         run.train(read_models(directory / "hae.safetensors") if rescore else None, earlier)
-        result = run.diagnose(caught)
+        result = run.diagnose(caught).model_copy(update={"timing": dict(run.timing)})
         with run.phase("report"):
             result.write(directory / "result.json")
             write_report(directory.path)
@@ -219,12 +219,11 @@ class _Run:
                 group=self.family.name,
                 model=self.config.model,
                 config=_flat(self.config, self.latent),
-                timing=self.timing,
                 diagnostics=estimates,
                 forms=self._forms(evaluation, estimates),
                 guarantees=list(guarantees(evaluation, estimates, floor=self._floor(evaluation))),
                 process=process,
-                verdict=verdict(estimates, process),
+                verdict=verdict(estimates, process, actions_are_steps=self.family.actions_are_steps),
                 warnings=[*caught(), *self.family.caveats(self.recording), *self.training_caveats],
             )
             self._write_figures(evaluation, diagnosis)

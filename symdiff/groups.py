@@ -58,6 +58,8 @@ class GroupFamily(ABC):
     name: ClassVar[str]
     summary: ClassVar[str]
     Options: ClassVar[type[FamilyOptions]] = FamilyOptions
+    actions_are_steps: ClassVar[bool] = False
+    """Whether `sequences` takes the recorded reverse steps as actions, instead of letting elements act on states."""
 
     def __init__(self, observation_shape: tuple[int, int, int], options: Any = None) -> None:
         self.observation_shape = observation_shape

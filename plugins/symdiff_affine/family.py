@@ -29,6 +29,7 @@ class AffineFamily(GroupFamily):
     name = "affine"
     summary = "GL(d+1): each reverse step x' = a x + v is one affine element (a, v)"
     Options: ClassVar[type[FamilyOptions]] = AffineOptions
+    actions_are_steps: ClassVar[bool] = True
 
     # --- the group ----------------------------------------------------------------------------
 

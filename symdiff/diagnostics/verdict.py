@@ -15,11 +15,20 @@ from symdiff.diagnostics.thresholds import Thresholds
 from symdiff.result import Claim, Estimate, Verdict
 
 
+ELSEWHERE = Claim(
+    status="inconclusive",
+    evidence="the actions are not the reverse steps, and the equivariance of the denoiser was not measured",
+)
+"""The claim *content* for a group that acts on observations."""
+
+
 def verdict(
     diagnostics: Mapping[str, Estimate],
     process: Mapping[str, Any],
     thresholds: Thresholds | None = None,
     decomposition: Mapping[str, Any] | None = None,
+    *,
+    actions_are_steps: bool = True,
 ) -> Verdict:
     """The verdict on a model and its process.
 
@@ -33,12 +42,15 @@ def verdict(
         Settings; the defaults if ``None``.
     decomposition
         The decomposition found, ``None`` until there is one.
+    actions_are_steps
+        Whether the group's actions are the reverse steps themselves: only then do the process diagnostics speak about
+        this group.
     """
     limits = thresholds or Thresholds()
     collapse = collapsed(diagnostics, limits)
     claims = {
         "law": Claim(status="not supported", evidence=collapse) if collapse else law(diagnostics, limits),
-        "content": content(process, limits),
+        "content": content(process, limits) if actions_are_steps else ELSEWHERE,
         "decomposition": decomposed(decomposition),
     }
     statuses = (claims["law"].status, claims["content"].status)

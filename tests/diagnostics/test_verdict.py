@@ -63,6 +63,12 @@ def test_law_and_content_together_support_structure() -> None:
     assert found.thresholds == Thresholds().model_dump()
 
 
+def test_process_diagnostics_say_nothing_of_a_group_whose_actions_are_not_the_steps() -> None:
+    found = verdict(estimates(), {"shared_affine_r2_denoised": GOOD}, actions_are_steps=False)
+    assert found.claims["content"].status == "inconclusive"
+    assert found.structured == "inconclusive"
+
+
 @pytest.mark.parametrize(
     ("change", "status"),
     [
