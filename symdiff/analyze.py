@@ -45,7 +45,7 @@ from symdiff.report import write_report
 from symdiff.result import Estimate, Result
 from symdiff.rundir import RunDirectory
 from symdiff.training import objective
-from symdiff.trajectories import Sequences, Trajectories, affordable, read_store, recorded, resolve_device
+from symdiff.trajectories import Sequences, Trajectories, affordable, is_recording, read_store, recorded, resolve_device
 
 log = logging.getLogger(__name__)
 
@@ -138,9 +138,9 @@ class _Run:
     def record(self) -> None:
         """The trajectories: of a recorded directory, of the cache, or of the model."""
         with self.phase("record"):
-            path = Path(self.config.model).expanduser()
-            if (path / "manifest.json").exists():
-                self.recording = read_store(path)
+            if is_recording(self.config.model):
+                self.recording = read_store(Path(self.config.model).expanduser())
+                self._warn_of_settings_without_effect()
                 return
             self.recording, cached = recorded(
                 find_denoiser(self.config.model),
@@ -152,6 +152,17 @@ class _Run:
                 on_progress=self.progress.update,
             )
             log.info("%d trajectories %s", len(self.recording), "from the cache" if cached else "recorded")
+
+    def _warn_of_settings_without_effect(self) -> None:
+        found = {"steps": self.recording.steps, "trajectories": len(self.recording)}
+        ours = self.config.model_dump(include=set(found))
+        changed = [name for name in found if ours[name] not in (found[name], RunConfig.model_fields[name].default)]
+        if changed or self.config.sampler is not None:
+            warnings.warn(
+                f"{self.config.model} is a recording of {len(self.recording)} trajectories of {self.recording.steps} "
+                "steps: --trajectories, --steps and --sampler do not change it",
+                stacklevel=2,
+            )
 
     def open(self, family: GroupFamily) -> None:
         """Fix the family and split the recording: 70% to train on, 10% to choose by, 20% to judge by."""
@@ -218,7 +229,7 @@ class _Run:
                 symdiff_version=__version__,
                 group=self.family.name,
                 model=self.config.model,
-                config=_flat(self.config, self.latent),
+                config=self._configuration(),
                 diagnostics=estimates,
                 forms=self._forms(evaluation, estimates),
                 guarantees=list(guarantees(evaluation, estimates, floor=self._floor(evaluation))),
@@ -228,6 +239,11 @@ class _Run:
             )
             self._write_figures(evaluation, diagnosis)
         return result
+
+    def _configuration(self) -> dict[str, Any]:
+        """The configuration as the result shows it: flat, keys are flags, with the numbers really in use."""
+        used = {"steps": self.recording.steps, "trajectories": len(self.recording), "latent": self.latent}
+        return {**self.config.model_dump(mode="json"), **used, "run_id": self.config.run_id}
 
     def evaluation(self) -> Evaluation:
         """The model of the run with all held-out data, in float64 on the CPU."""
@@ -303,11 +319,6 @@ class _Run:
 
 def _double(model: HAE) -> HAE:
     return copy.deepcopy(model).cpu().double().eval()
-
-
-def _flat(config: RunConfig, latent: int) -> dict[str, Any]:
-    """The configuration as the result shows it: keys are flags, the latent dimension is the one in use."""
-    return {**config.model_dump(mode="json"), "latent": latent, "run_id": config.run_id}
 
 
 @contextmanager

@@ -65,10 +65,13 @@ class RunConfig(RunFlags):
         Name of the group family.
     options
         The family's options; `symdiff.plugins.resolve` checks them and fills in their defaults.
+    recording
+        Checksum of the recording, where `model` is a recorded directory; `symdiff.plugins.resolve` fills it in.
     """
 
     group: str = Field("affine", min_length=1, description="The group family.")
     options: dict[str, Any] = Field(default_factory=dict, description="Options of the group family.")
+    recording: str | None = Field(None, description="Checksum of the recording, where the model is one.")
 
     def config_hash(self) -> str:
         """SHA-256 over what determines the result; where it is computed and written does not."""

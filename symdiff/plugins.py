@@ -173,10 +173,16 @@ def resolve(config: RunConfig) -> tuple[RunConfig, type[GroupFamily], FamilyOpti
         The family cannot be had.
     ConfigError
         An option is unknown, of the wrong type or out of range.
+    StoreError
+        The model is a recorded directory that cannot be read.
     """
+    from symdiff.trajectories import is_recording, read_manifest
+
     family = load_plugins().family(config.group)
     options = check_options(family.Options, config.options, family.name)
-    return config.model_copy(update={"options": options.model_dump(mode="json")}), family, options
+    recording = read_manifest(config.model)["checksum"] if is_recording(config.model) else None
+    filled = {"options": options.model_dump(mode="json"), "recording": recording}
+    return config.model_copy(update=filled), family, options
 
 
 @lru_cache(maxsize=8)

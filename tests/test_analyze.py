@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -206,8 +207,15 @@ def test_a_recorded_directory_is_a_model(tmp_path: Path) -> None:
     analyze(small(), tmp_path / "run")
     [store] = list((Path(os.environ["SYMDIFF_CACHE"]) / "trajectories").iterdir())[:1]
     write_store(tmp_path / "store", read_store(store))
-    result = analyze(small(model=str(tmp_path / "store")), tmp_path / "from store")
-    assert result.diagnostics["homomorphism_error"].n > 0
+    config = small(model=str(tmp_path / "store"), steps=30)
+    with pytest.warns(UserWarning, match="do not change it"):
+        result = analyze(config, tmp_path / "from store")
+    assert result.config["steps"] == read_store(tmp_path / "store").steps != 30
+    # Another recording under the same path is another run.
+    shutil.rmtree(tmp_path / "store")
+    write_store(tmp_path / "store", read_store(store).select(slice(0, 40)))
+    with pytest.raises(OutputError, match="holds another run"):
+        analyze(config, tmp_path / "from store")
 
 
 def test_a_latent_dimension_that_does_not_fit_leaves_nothing_behind(tmp_path: Path) -> None:

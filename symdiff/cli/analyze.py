@@ -34,7 +34,7 @@ def analyze(
     sampler: SamplerName = None,
     steps: Steps = None,
     trajectories: Count = None,
-    length: Annotated[int | None, typer.Option(help="Actions N of a training sequence; default: 6.")] = None,
+    length: Annotated[int | None, typer.Option(help="Actions N of a training sequence; default: 4.")] = None,
     latent: Annotated[int | None, typer.Option(help="Latent dimension m; default: the family's own.")] = None,
     train_steps: Annotated[int | None, typer.Option(help="Optimiser steps; default: the family's own.")] = None,
     compare_forms: Annotated[

@@ -14,7 +14,6 @@ from symdiff.diagnostics.law import ends, law
 from symdiff.diagnostics.thresholds import Thresholds
 from symdiff.result import Claim, Estimate, Verdict
 
-
 ELSEWHERE = Claim(
     status="inconclusive",
     evidence="the actions are not the reverse steps, and the equivariance of the denoiser was not measured",

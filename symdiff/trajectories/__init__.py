@@ -5,7 +5,7 @@ from symdiff.trajectories.data import GAUGES, Sequences, Trajectories
 from symdiff.trajectories.device import resolve_device
 from symdiff.trajectories.recording import record
 from symdiff.trajectories.sequences import Windows, affordable, all_windows, cut
-from symdiff.trajectories.store import read_manifest, read_store, write_store
+from symdiff.trajectories.store import is_recording, read_manifest, read_store, write_store
 
 __all__ = [
     "GAUGES",
@@ -16,6 +16,7 @@ __all__ = [
     "all_windows",
     "cache_directory",
     "cut",
+    "is_recording",
     "read_manifest",
     "read_store",
     "record",

@@ -95,6 +95,11 @@ def write_parts(directory: Path, parts: Iterable[Trajectories], key: str | None 
             (temporary / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
 
 
+def is_recording(path: str | Path) -> bool:
+    """Whether `path` is meant to be a recording: a directory with a manifest, readable or not."""
+    return (Path(path).expanduser() / "manifest.json").exists()
+
+
 def read_manifest(directory: str | Path) -> dict[str, Any]:
     """The manifest of a store; quick, because only this file is read and checked.
 
@@ -103,7 +108,7 @@ def read_manifest(directory: str | Path) -> dict[str, Any]:
     StoreError
         There is none, it is unreadable or altered, or it has another schema.
     """
-    file = Path(directory) / "manifest.json"
+    file = Path(directory).expanduser() / "manifest.json"
     try:
         manifest = json.loads(file.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
