@@ -23,6 +23,7 @@ PATIENCE = 8
 VALIDATION_SEQUENCES = 512
 CLIP_NORM = 1.0
 WEIGHT_DECAY = 0.1
+BASE_FAN_IN = 64
 EXPLOSION = 1e3
 
 
@@ -158,7 +159,7 @@ def train_stage(
     while step < stage.steps:
         rate = _schedule(step, stage)
         for group in optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["scale"]
         terms = objective(model, data.batch(step), options, stage.penalty * step / stage.steps)
         optimiser.zero_grad(set_to_none=True)
         terms.loss.backward()
@@ -195,14 +196,21 @@ def train_stage(
 
 
 def _optimiser(model: HAE, rate: float) -> torch.optim.Optimizer:
-    """AdamW; weight decay on the networks, none on rho, whose scale is fixed by the group."""
+    """AdamW; weight decay on the networks, none on rho, whose scale is fixed by the group.
+
+    Adam moves every weight by the learning rate, so a layer's output moves by rate times fan-in: the rate of a layer
+    with a large fan-in (images of many pixels) is lowered in proportion (Yang et al. 2022, "Tensor Programs V").
+    """
     of_rho = {id(p) for p in model.representation.parameters()}
-    trained = [p for p in model.parameters() if p.requires_grad]
-    groups = [
-        {"params": [p for p in trained if id(p) not in of_rho], "weight_decay": WEIGHT_DECAY},
-        {"params": [p for p in trained if id(p) in of_rho], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW([g for g in groups if g["params"]], lr=rate, betas=(0.9, 0.99), foreach=True)
+    groups: dict[tuple[float, float], list[Tensor]] = {}
+    for p in model.parameters():
+        if p.requires_grad:
+            scale = min(1.0, BASE_FAN_IN / math.prod(p.shape[1:2] if p.dim() < 4 else p.shape[1:]))
+            groups.setdefault((scale, 0.0 if id(p) in of_rho else WEIGHT_DECAY), []).append(p)
+    return torch.optim.AdamW(
+        [{"params": ps, "weight_decay": decay, "scale": scale} for (scale, decay), ps in groups.items()],
+        lr=rate, betas=(0.9, 0.99), foreach=True,
+    )  # fmt: skip
 
 
 def _schedule(step: int, stage: Stage) -> float:

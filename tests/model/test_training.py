@@ -126,6 +126,20 @@ def test_a_loss_that_explodes_is_a_named_error(recording: Trajectories) -> None:
         train_stage(started(f, data_of(recording, f)), data, Stage("exact", 100, 1e-3), Checkpoint(None))
 
 
+def test_large_images_are_trained_as_steadily_as_small_ones() -> None:
+    """Adam moves a map from d pixels by rate times d: without a rate that knows d this explodes in ten steps."""
+    generator = torch.Generator().manual_seed(0)
+    base = record(load_denoiser("mixture"), DDPM(), 8, 30, device="cpu")
+    shape = (3, 40, 40)
+    noise = torch.randn(30, 9, *shape, generator=generator)
+    large = replace(base, states=noise, denoised=torch.zeros(30, 8, *shape))
+    f = AffineFamily(shape, AffineOptions(hidden=16, batch=8, rho="lie"))
+    train, validation, _ = large.split()
+    found = Fitting(f, 8, 3, 50, 0, CPU, Checkpoint(None)).fit(train, validation)
+    losses = [line["loss"] for line in found.history if line["loss"] is not None]
+    assert max(losses) < 2 * found.outcomes["lie"].start
+
+
 def test_lie_projected_goes_through_lie_and_lands_on_a_homomorphism(recording: Trajectories) -> None:
     found = fit(recording)
     assert list(found.models) == ["lie-projected", "lie", "exact", "exact-blocks"] or list(found.models) == [
