@@ -46,6 +46,7 @@ from symdiff.result import Estimate, Result
 from symdiff.rundir import RunDirectory
 from symdiff.training import objective
 from symdiff.trajectories import Sequences, Trajectories, affordable, is_recording, read_store, recorded, resolve_device
+from symdiff.trajectories.appearing import disk_errors
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +54,9 @@ HELD_OUT_SEQUENCES = 1024
 HELD_OUT_LENGTH = 10
 ELEMENTS = 64
 CONSECUTIVE = 4
+LONGER = "longer-"
+"""Begins the names of the models of the longer run that `--thorough` compares with."""
+
 THOROUGH = 4
 """How many times more optimiser steps and resamples `--thorough` takes."""
 
@@ -182,39 +186,58 @@ class _Run:
             Its warnings: those about training are kept.
         """
         self.training_caveats = [warning for warning in earlier if warning.startswith("stage ")]
-        with self.phase("train"):
+        with self.phase("train"), self._metrics(trained is None) as on_line:
             steps = (self.config.train_steps or STEPS) * (THOROUGH if self.config.thorough else 1)
-            self.fit = self._fitting(self.family, steps, "", trained).fit(self.train_part, self.validation_part)
+            self.fit = self._fit(self.family, steps, "", trained, on_line)
             if self.config.compare_forms:
                 for name, family in self.family.other_forms().items():
-                    other = self._fitting(family, steps, f"{name}-", trained).fit(self.train_part, self.validation_part)
-                    self.fit.models.setdefault(name, other.model)
-                    self.fit.outcomes.setdefault(name, other.outcomes[other.form])
+                    other = self._fit(family, steps, f"{name}-", trained, on_line)
+                    self.fit.models = self.fit.models | {
+                        k: v for k, v in other.models.items() if k not in self.fit.models
+                    }
+                    self.fit.outcomes = other.outcomes | self.fit.outcomes
             if self.config.thorough:
-                longer = self._fitting(self.family, 2 * steps, "longer-", trained)
-                self.longer = longer.fit(self.train_part, self.validation_part)
+                of_longer = trained and {k.removeprefix(LONGER): v for k, v in trained.items() if k.startswith(LONGER)}
+                self.longer = self._fit(self.family, 2 * steps, LONGER, of_longer)
             self.training_caveats += [
                 f"stage {name}: {outcome.reason}"
                 for name, outcome in self.fit.outcomes.items()
                 if outcome.best_step == 0 and outcome.steps
             ]
             if trained is None:
+                longer = {LONGER + name: model for name, model in self.longer.models.items()} if self.longer else {}
                 with self.directory.file("hae.safetensors") as temporary:
-                    write_models(temporary, {**self.fit.models, **self._longer_models()})
-                with self.directory.file("metrics.jsonl") as temporary:
-                    temporary.write_text("".join(json.dumps(line) + "\n" for line in self.fit.history))
+                    write_models(temporary, {**self.fit.models, **longer})
 
-    def _longer_models(self) -> dict[str, HAE]:
-        return {f"longer-{name}": model for name, model in self.longer.models.items()} if self.longer else {}
+    @contextmanager
+    def _metrics(self, training: bool) -> Iterator[Callable[[dict[str, Any]], None] | None]:
+        """Write ``metrics.jsonl`` as training goes on; a resumed stage tells its earlier lines again."""
+        if not training:
+            yield None
+            return
+        file = self.directory / "metrics.jsonl"
+        with disk_errors(file), file.open("w", encoding="utf-8", buffering=1) as stream:
 
-    def _fitting(self, family: GroupFamily, steps: int, prefix: str, trained: States | None) -> Fitting:
+            def on_line(line: dict[str, Any]) -> None:
+                stream.write(json.dumps(line) + "\n")
+
+            yield on_line
+
+    def _fit(
+        self,
+        family: GroupFamily,
+        steps: int,
+        prefix: str,
+        trained: States | None,
+        on_line: Callable[[dict[str, Any]], None] | None = None,
+    ) -> Fit:
         def on_step(done: int, total: int, loss: float) -> None:
             self.progress.update(done, total, loss=loss)
 
         return Fitting(
             family, self.latent, self.config.length, steps, self.config.seed, self.device,
-            Checkpoint(self.directory.path, prefix), on_step, trained, prefix,
-        )  # fmt: skip
+            Checkpoint(self.directory.path, prefix), on_step, on_line, trained,
+        ).fit(self.train_part, self.validation_part)  # fmt: skip
 
     def diagnose(self, caught: Callable[[], list[str]]) -> Result:
         """Every figure on the held-out trajectories, the verdict, and what the report draws."""

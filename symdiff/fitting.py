@@ -57,7 +57,7 @@ class Fit:
 
     @property
     def history(self) -> list[dict[str, Any]]:
-        """The lines of ``metrics.jsonl``."""
+        """What was logged, stage after stage."""
         return [line for outcome in self.outcomes.values() for line in outcome.history]
 
 
@@ -75,8 +75,10 @@ class Fitting:
         Where unfinished stages are kept.
     on_step
         Called with (steps done, steps in all, training loss).
-    trained, prefix
-        Weights by `prefix` and form: stages found there are not trained but restored.
+    on_line
+        Called with every line of ``metrics.jsonl``.
+    trained
+        Weights by form: stages found there are not trained but restored.
     """
 
     family: GroupFamily
@@ -87,8 +89,8 @@ class Fitting:
     device: torch.device
     checkpoint: Checkpoint
     on_step: Callable[[int, int, float], None] | None = None
+    on_line: Callable[[dict[str, Any]], None] | None = None
     trained: States | None = None
-    prefix: str = ""
 
     def fit(self, train: Trajectories, validation: Trajectories) -> Fit:
         """Train the form the family asks for, with its closed-form references beside it.
@@ -130,11 +132,11 @@ class Fitting:
                 self.on_step(before + step, self.steps, loss)
 
         fit.models[stage.name] = model
-        weights = (self.trained or {}).get(self.prefix + stage.name)
+        weights = (self.trained or {}).get(stage.name)
         if weights is not None:
             model.load_state_dict(weights)
             return
-        fit.outcomes[stage.name] = outcome = train_stage(model, data, stage, self.checkpoint, on_step)
+        fit.outcomes[stage.name] = outcome = train_stage(model, data, stage, self.checkpoint, on_step, self.on_line)
         log.info(
             "stage %s: %s after %d steps; validation loss %.4g -> %.4g (step %d)",
             stage.name, outcome.reason, outcome.steps, outcome.start, outcome.validation, outcome.best_step,

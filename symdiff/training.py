@@ -117,6 +117,7 @@ def train_stage(
     stage: Stage,
     checkpoint: Checkpoint,
     on_step: Callable[[int, float], None] | None = None,
+    on_line: Callable[[dict[str, Any]], None] | None = None,
 ) -> Outcome:
     """Train `model` in place and leave it with the weights that did best on validation sequences.
 
@@ -129,6 +130,8 @@ def train_stage(
         had never stopped.
     on_step
         Called with the steps done and the last training loss.
+    on_line
+        Called with every line of ``metrics.jsonl``, those of the steps before a resumption included.
 
     Raises
     ------
@@ -155,6 +158,9 @@ def train_stage(
         optimiser.load_state_dict(saved["optimiser"])
         step, start, weights, history = saved["step"], saved["start"], saved["weights"], saved["history"]
         best = (saved["best"], saved["best_step"])
+    tell = on_line or _ignore
+    for line in history:
+        tell(line)
     reason = f"step budget of {stage.steps} spent"
     while step < stage.steps:
         rate = _schedule(step, stage)
@@ -176,6 +182,7 @@ def train_stage(
             evaluate = step % EVALUATE_EVERY == 0 or step == stage.steps
             validation = _finite(validate(), stage, step) if evaluate else None
             history.append(_line(stage, step, terms, validation, rate))
+            tell(history[-1])
             if on_step is not None:
                 on_step(step, loss)
             if validation is not None:
@@ -225,6 +232,10 @@ def _finite(loss: float, stage: Stage, step: int) -> float:
             "lower -o learning_rate, shorten --length, or check the recording for extreme values",
         )
     return loss
+
+
+def _ignore(line: dict[str, Any]) -> None:
+    """Nobody follows."""
 
 
 def _copy(model: HAE) -> dict[str, Tensor]:

@@ -189,10 +189,16 @@ def test_thorough_compares_with_a_longer_run(tmp_path: Path) -> None:
     assert again.guarantees == result.guarantees
 
 
-def test_rescoring_finds_the_same_without_training(tmp_path: Path) -> None:
-    first = analyze(small(), tmp_path / "run")
+@pytest.mark.parametrize(
+    "changes", [{}, {"compare_forms": True}, {"compare_forms": True, "options": {"rho": "exact"}}], ids=str
+)
+def test_rescoring_finds_the_same_without_training(
+    tmp_path: Path, changes: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = analyze(small(**changes), tmp_path / "run")
     metrics = (tmp_path / "run" / "metrics.jsonl").read_bytes()
-    again = analyze(small(), tmp_path / "run", rescore=True)
+    monkeypatch.setattr("symdiff.fitting.train_stage", None)  # training would fail
+    again = analyze(small(**changes), tmp_path / "run", rescore=True)
     assert again.model_dump(exclude={"timing"}) == first.model_dump(exclude={"timing"})
     assert (tmp_path / "run" / "metrics.jsonl").read_bytes() == metrics
 
@@ -242,6 +248,7 @@ analyze(RunConfig.model_validate_json(sys.argv[1]), Path(sys.argv[2]))
 def test_a_run_killed_in_mid_training_resumes_to_the_same_result(tmp_path: Path) -> None:
     config = small(train_steps=600)
     whole = analyze(config, tmp_path / "whole")
+    followed = [json.loads(line) for line in (tmp_path / "whole" / "metrics.jsonl").read_text().splitlines()]
     command = [sys.executable, "-c", RUN, config.model_dump_json(), str(tmp_path / "killed")]
     process = subprocess.Popen(command, env=dict(os.environ))
     deadline = time.monotonic() + 120
@@ -255,6 +262,8 @@ def test_a_run_killed_in_mid_training_resumes_to_the_same_result(tmp_path: Path)
     resumed = analyze(config, tmp_path / "killed")
     assert resumed.model_dump(exclude={"timing"}) == whole.model_dump(exclude={"timing"})
     assert sorted(path.name for path in (tmp_path / "killed").iterdir()) == sorted(FILES)
+    again = [json.loads(line) for line in (tmp_path / "killed" / "metrics.jsonl").read_text().splitlines()]
+    assert again == followed
 
 
 def test_time_and_size_of_images_do_not_matter_to_the_structure_of_a_run(tmp_path: Path) -> None:
