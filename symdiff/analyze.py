@@ -32,7 +32,7 @@ from symdiff.diagnostics import (
     shared_affine_r2,
     verdict,
 )
-from symdiff.errors import OutputError
+from symdiff.errors import ConfigError, OutputError
 from symdiff.fitting import STEPS, Fit, Fitting
 from symdiff.groups import GroupFamily
 from symdiff.hae import HAE
@@ -53,7 +53,6 @@ log = logging.getLogger(__name__)
 HELD_OUT_SEQUENCES = 1024
 HELD_OUT_LENGTH = 10
 ELEMENTS = 64
-CONSECUTIVE = 4
 LONGER = "longer-"
 """Begins the names of the models of the longer run that `--thorough` compares with."""
 
@@ -174,6 +173,7 @@ class _Run:
         self.latent = family.latent_dimension(self.config.latent)
         self.train_part, self.validation_part, test = self.recording.split(seed=self.config.seed)
         self.test_part = replace(test, states=test.states.double(), denoised=test.denoised.double())
+        family.sequences(self.train_part, self.config.length, 1)  # refuses a length that does not fit, before training
 
     def train(self, trained: States | None, earlier: list[str]) -> None:
         """Train, or rebuild the models of a finished run; references are closed forms and always made anew.
@@ -271,20 +271,17 @@ class _Run:
     def evaluation(self) -> Evaluation:
         """The model of the run with all held-out data, in float64 on the CPU."""
         seed = self.config.seed
-        length = min(HELD_OUT_LENGTH, self.recording.steps)
-        sequences = self._held_out(length, HELD_OUT_SEQUENCES)
-        run_length = min(CONSECUTIVE, self.recording.steps)
-        runs = self._held_out(run_length, ELEMENTS // run_length)
+        sequences = self._held_out(HELD_OUT_LENGTH, HELD_OUT_SEQUENCES)
+        elements = self._held_out(1, ELEMENTS).actions[:, 0]
         untrained = self.family.model(self.latent, seed + 1).double().eval()
-        exact = self.fit.models.get("exact")
+        exact = self.fit.references.get("exact")
         reference = None if exact is None else _double(exact)
         evaluation = Evaluation(
             family=self.family,
             model=_double(self.fit.model),
             trajectories=self.test_part,
             sequences=sequences,
-            elements=runs.actions.flatten(0, 1),
-            runs=torch.arange(len(runs)).repeat_interleave(run_length),
+            elements=elements,
             untrained=untrained,
             seed=seed,
             bootstrap=400 * (THOROUGH if self.config.thorough else 1),
@@ -296,9 +293,16 @@ class _Run:
         return replace(evaluation, reference_energy=energy)
 
     def _held_out(self, length: int, n: int) -> Sequences:
-        generator = torch.Generator().manual_seed(self.config.seed + 1)
+        """`n` held-out sequences of `length` actions, shorter where steps outside the group leave no such run."""
         n = affordable(n, length, math.prod(self.recording.observation_shape))
-        return self.family.sequences(self.test_part, length, n, generator)
+        while True:
+            generator = torch.Generator().manual_seed(self.config.seed + 1)
+            try:
+                return self.family.sequences(self.test_part, length, n, generator)
+            except ConfigError:
+                if length == 1:
+                    raise
+                length -= 1
 
     def _of_plugins(self, evaluation: Evaluation) -> dict[str, Estimate]:
         found: dict[str, Estimate] = {}
@@ -310,10 +314,15 @@ class _Run:
         return found
 
     def _forms(self, evaluation: Evaluation, estimates: dict[str, Estimate]) -> dict[str, dict[str, Any]]:
-        """One row a form, the reported one first, then the stages before it and the closed forms."""
+        """One row a form: the reported one, what training started from, the stages and other forms, closed forms."""
+        models = {self.fit.form: self.fit.model}
+        if self.fit.start is not None:
+            models["start"] = self.fit.start
+        models |= self.fit.models
+        for name, reference in self.fit.references.items():
+            models[name if name not in models else f"{name} (closed form)"] = reference
         rows: dict[str, dict[str, Any]] = {}
-        for name in sorted(self.fit.models, key=lambda name: name != self.fit.form):
-            model = self.fit.models[name]
+        for name, model in models.items():
             found = estimates if name == self.fit.form else headline(evaluation.with_model(_double(model)))
             rows[name] = {key: found[key].value for key in HEADLINE if key in found}
             rows[name]["caution"] = found["action_energy"].caution
@@ -321,17 +330,15 @@ class _Run:
         return rows
 
     def _floor(self, evaluation: Evaluation) -> tuple[float, float] | None:
-        """Held-out loss against a longer run; without one, against the exact form if it is no better than ours."""
+        """Held-out losses of our training and of a longer one; without a longer one nothing is known of the floor."""
+        if self.longer is None:
+            return None
 
         def loss(model: HAE) -> float:
             with torch.no_grad():
                 return float(objective(_double(model), evaluation.sequences, self.family.options, 0.0).loss)
 
-        if self.longer is not None:
-            return loss(self.fit.model), loss(self.longer.model)
-        exact = self.fit.models.get("exact")
-        ours = loss(self.fit.model)
-        return (ours, loss(exact)) if exact is not None and ours <= loss(exact) else None
+        return loss(self.fit.model), loss(self.longer.model)
 
     def _write_figures(self, evaluation: Evaluation, diagnosis: Diagnosis) -> None:
         arrays = {name: np.asarray(curve, dtype=np.float32) for name, curve in diagnosis.curves.items()}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from symdiff.trajectories.appearing import disk_errors
+
+log = logging.getLogger(__name__)
 
 
 class Checkpoint:
@@ -30,8 +33,9 @@ class Checkpoint:
         if self.directory is None or not self._file(stage).exists():
             return None
         try:
-            state = torch.load(self._file(stage), weights_only=True)
-        except Exception:  # torch raises whatever half a file makes it stumble over
+            state = torch.load(self._file(stage), weights_only=True, map_location="cpu")
+        except Exception as error:  # torch raises whatever half a file makes it stumble over
+            log.warning("%s cannot be read, stage %s starts anew: %s", self._file(stage), stage, error)
             return None
         return state if isinstance(state, dict) else None
 

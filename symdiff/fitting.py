@@ -36,9 +36,13 @@ class Fit:
     Attributes
     ----------
     models
-        By name of the form: trained ones in the order of training, closed-form references after them.
+        Trained ones by name of the form, in the order of training.
     form
         The form asked for; ``models[form]`` is the one the run reports.
+    references
+        Closed-form models of the same latent dimension.
+    start
+        The closed form that training of the reported form started from, if it did.
     outcomes
         One a trained form.
     moved
@@ -47,6 +51,8 @@ class Fit:
 
     models: dict[str, HAE]
     form: str
+    references: dict[str, HAE] = field(default_factory=dict)
+    start: HAE | None = None
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     moved: float | None = None
 
@@ -103,9 +109,10 @@ class Fitting:
         start = self._start(train)
         model = self.family.model(self.latent, self.seed).to(self.device)
         form = model.representation.form
+        fit = Fit({}, form)
         if self.family.options.start == "closed-form":
             self.family.initialise(model, start)
-        fit = Fit({}, form)
+            fit.start = copy.deepcopy(model)
         projecting = form == "lie-projected" and isinstance(model.representation, LieRepresentation)
         tuning = round(self.steps * TUNE_SHARE) if projecting else 0
         options = self.family.options
@@ -113,11 +120,13 @@ class Fitting:
         model.representation.form = first.name
         self._run(fit, model, data, first, 0)
         if projecting:
-            self._run(
-                fit, self._project(fit, model, start), data, Stage(form, tuning, options.learning_rate), first.steps
-            )
+            projected, fit.moved = self._project(model, start)
+            log.info("projection moved d rho by %.2g of its norm", fit.moved)
+            self._run(fit, projected, data, Stage(form, tuning, options.learning_rate), first.steps)
+            if fit.start is not None:
+                fit.start, _ = self._project(fit.start, start)
         for name, reference in self.family.references(self.latent, start).items():
-            fit.models.setdefault(name, reference.to(self.device))
+            fit.references[name] = reference.to(self.device)
         return fit
 
     def _start(self, train: Trajectories) -> Sequences:
@@ -142,12 +151,11 @@ class Fitting:
             stage.name, outcome.reason, outcome.steps, outcome.start, outcome.validation, outcome.best_step,
         )  # fmt: skip
 
-    def _project(self, fit: Fit, model: HAE, start: Sequences) -> HAE:
-        result = copy.deepcopy(model)
-        rho = result.representation
-        if isinstance(rho, LieRepresentation):
-            result.representation, fit.moved = rho.projected()
-            log.info("projection moved d rho by %.2g of its norm", fit.moved)
+    def _project(self, model: HAE, start: Sequences) -> tuple[HAE, float]:
+        """A copy of `model` with rho projected onto the homomorphisms, and how far d rho moved."""
+        result, moved = copy.deepcopy(model), 0.0
+        if isinstance(result.representation, LieRepresentation):
+            result.representation, moved = result.representation.projected()
         if isinstance(result.decoder, Decoder):
             fit_linear_decoder(result, start)  # the latents it is asked to decode have changed
-        return result
+        return result, moved

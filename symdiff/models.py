@@ -6,7 +6,7 @@ import inspect
 from typing import Any
 
 from symdiff.diffusion import SAMPLERS, SOURCES, Denoiser, Sampler
-from symdiff.errors import ConfigError, ModelError
+from symdiff.errors import ConfigError, ModelError, SymdiffError
 from symdiff.nearest import did_you_mean
 from symdiff.plugins import load_plugins
 
@@ -19,19 +19,41 @@ def find_denoiser(model: str) -> Denoiser:
     Raises
     ------
     ModelError
-        There is no such model, or what its plugin returns is none.
+        There is no such model, its plugin fails to load it, or what its plugin returns is none.
     """
+    check_model(model)
     if model in SOURCES:
         return SOURCES[model]()
-    sources = load_plugins().sources
-    if model not in sources:
-        known = sorted([*SOURCES, *sources])
-        hint = f"{did_you_mean(model, known)} available: {', '.join(known)}".strip()
-        raise ModelError(f"there is no model {model!r}", hint)
-    denoiser = sources[model]()
+    try:
+        denoiser = load_plugins().sources[model]()
+    except SymdiffError:
+        raise
+    except Exception as error:
+        raise ModelError(
+            f"the source of model {model!r} failed: {type(error).__name__}: {error}", "--debug shows where"
+        ) from error
     if not isinstance(denoiser, Denoiser):
-        raise ModelError(f"the source of model {model!r} returned {denoiser!r:.80}, not a Denoiser")
+        raise ModelError(
+            f"the source of model {model!r} returned {denoiser!r:.80}, not a Denoiser",
+            "its function must return a subclass of symdiff.diffusion.Denoiser",
+        )
     return denoiser
+
+
+def check_model(model: str) -> None:
+    """Refuse a name no model has, without loading one.
+
+    Raises
+    ------
+    ModelError
+        There is no such model.
+    """
+    sources = load_plugins().sources
+    if model in SOURCES or model in sources:
+        return
+    known = sorted([*SOURCES, *sources])
+    hint = f"{did_you_mean(model, known)} available: {', '.join(known)}, or a directory written by `symdiff record`"
+    raise ModelError(f"there is no model {model!r}", hint.strip())
 
 
 def find_sampler(name: str | None) -> Sampler:

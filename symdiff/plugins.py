@@ -217,7 +217,8 @@ def _warn_of_unknown(entries: list[EntryPoint], variables: Mapping[str, set[str]
     known = {name for entry in entries for name in (entry.name, describe(entry).distribution)}
     for variable, names in variables.items():
         for name in sorted(names - known):
-            log.warning("%s names %r, which is not installed; %s", variable, name, did_you_mean(name, known))
+            guess = did_you_mean(name, known)
+            log.warning("%s names %r, which is not installed%s", variable, name, guess and f"; {guess}")
 
 
 def _failure(status: PluginStatus) -> str:

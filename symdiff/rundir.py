@@ -67,7 +67,7 @@ class RunDirectory:
         self.config = config
         self.path = Path("runs") / config.run_id if out is None else Path(out)
         self.force = force
-        _refuse_unwritable(self.path)
+        refuse_unwritable(self.path)
         self.state: State = "new" if force else self._inspect()
 
     def __truediv__(self, name: str) -> Path:
@@ -87,9 +87,14 @@ class RunDirectory:
                 )
             return "new"
         held = _read(self / "config.json")
+        if not held:
+            raise OutputError(
+                f"{self.path} holds a run whose config.json is unreadable",
+                "give another --out, or --force to overwrite it",
+            )
         if held.get("config_hash") != self.config.config_hash():
             raise OutputError(
-                f"{self.path} holds another run, {held.get('run_id', 'unreadable')}{self._difference(held)}",
+                f"{self.path} holds another run, {held.get('run_id', 'without a name')}{self._difference(held)}",
                 "give another --out, or --force to overwrite it",
             )
         return "finished" if self._is_finished() else "unfinished"
@@ -291,7 +296,7 @@ def write_document(file: Path, document: Any) -> None:
         temporary.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
-def _refuse_unwritable(path: Path) -> None:
+def refuse_unwritable(path: Path) -> None:
     """Raise `OutputError` unless `path` is a directory we can write to, or can be made one."""
     existing = next(place for place in (path, *path.absolute().parents) if place.exists())
     if not existing.is_dir():

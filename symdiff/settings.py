@@ -76,6 +76,7 @@ def gather(
     flags: Mapping[str, Any],
     file: Path | None = None,
     environment: Mapping[str, str] | None = None,
+    command: str = "analyze",
 ) -> Settings:
     """Combine all sources of settings.
 
@@ -87,6 +88,8 @@ def gather(
         A TOML file; its keys are the flags with underscores for dashes.
     environment
         Variables ``SYMDIFF_<FLAG>``; lists are separated by commas, `SYMDIFF_OPTIONS` is ``"key=value ..."``.
+    command
+        The command that asks, whose help a message points to.
 
     Raises
     ------
@@ -111,7 +114,7 @@ def gather(
         detail = error.errors(include_url=False)[0]
         key = str(detail["loc"][0])
         raise ConfigError(
-            f"{origin.get(key, key)} is {values.get(key)!r}: {complaint(detail)}", "see `symdiff analyze --help`"
+            f"{origin.get(key, key)} is {values.get(key)!r}: {complaint(detail)}", f"see `symdiff {command} --help`"
         ) from None
 
 
@@ -145,7 +148,8 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
         if key not in Settings.model_fields:
             # Not an error: the variable may belong to a plugin.
             known = [PREFIX + other.upper() for other in Settings.model_fields] + [PREFIX + o for o in OTHER_VARIABLES]
-            log.warning("%s is not a setting of symdiff and is ignored; %s", name, did_you_mean(name, known))
+            guess = did_you_mean(name, known)
+            log.warning("%s is not a setting of symdiff and is ignored%s", name, guess and f"; {guess}")
         elif key in ("group", "fail_on"):
             found[key] = [part.strip() for part in text.split(",")]
         else:

@@ -63,7 +63,7 @@ class Data:
     def batch(self, step: int) -> Sequences:
         """The batch of a step: a function of the seed and the step alone, so that a resumed run sees the same."""
         generator = torch.Generator().manual_seed((self.seed << 24) + step)
-        n = self.family.options.batch
+        n = affordable(self.family.options.batch, self.length, math.prod(self.train.observation_shape))
         return self.family.sequences(self.train, self.length, n, generator).to(self.device)
 
     def held_out(self) -> Sequences:

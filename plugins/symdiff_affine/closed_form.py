@@ -104,6 +104,7 @@ def symmetric_model(
 
 def finish(model: HAE, sequences: Sequences) -> HAE:
     """Silence the perceptrons, which start at random, and solve for the linear decoder."""
+    model = model.to(sequences.observations.device)
     for module in (model.encoder, model.decoder):
         silence(module)
     fit_linear_decoder(model, sequences)

@@ -19,6 +19,9 @@ from symdiff_affine import closed_form
 from symdiff_affine.exact import ExactRepresentation, MonomialEncoder, SymmetricPower
 from symdiff_affine.options import AffineOptions
 
+LARGEST_POWER = 4096
+"""Largest dimension of the tensor power that a symmetric power is cut from."""
+
 
 class AffineFamily(GroupFamily):
     """``R_{>0} x| R^d``, one element a reverse step: ``x' = a x + v`` with a from the sampler and v from the states.
@@ -114,6 +117,11 @@ class AffineFamily(GroupFamily):
                 raise ConfigError(
                     f"a latent dimension of {latent} holds no symmetric power of degree {power}",
                     f"at least {math.comb(1 + power, power)} + 1 are needed: raise --latent or lower -o power",
+                )
+            if (k + 1) ** power > LARGEST_POWER:
+                raise ConfigError(
+                    f"a symmetric power of degree {power} of {k + 1} coordinates is cut from {(k + 1) ** power}",
+                    f"lower --latent or -o power; up to {LARGEST_POWER} are handled",
                 )
             return math.comb(k + power, power)
         if self.options.rho != "exact" or self.options.exact == "blocks":

@@ -8,6 +8,11 @@ from collections.abc import Sequence
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code."""
-    from symdiff.cli.running import run
+    try:
+        from symdiff.cli.running import run
 
-    sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
+        code = run(list(sys.argv[1:] if arguments is None else arguments))
+    except KeyboardInterrupt:  # before a command began, or after it ended
+        print("error: interrupted", file=sys.stderr)
+        code = 130
+    sys.exit(code)

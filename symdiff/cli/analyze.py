@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from json import loads
 from pathlib import Path
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from symdiff.cli.plan import Plan
     from symdiff.config import RunConfig
     from symdiff.result import Result
+    from symdiff.rundir import RunDirectory
     from symdiff.settings import Settings
 
 
@@ -99,7 +101,7 @@ def analyze(
 
 def _one(plan: Plan, settings: Settings) -> Outcome:
     [(config, directory)] = plan.runs
-    result = _run(config, directory.path, settings)
+    result = _run(config, directory, settings)
     return Outcome(_document(result), _summary(result, directory.path), _gate(plan, {directory.path.name: result}))
 
 
@@ -118,7 +120,7 @@ def _several(plan: Plan, root: Path, settings: Settings) -> Outcome:
     for config, directory in plan.runs:
         name = directory.path.name
         try:
-            results[name] = _run(config, directory.path, settings)
+            results[name] = _run(config, directory, settings)
         except RunError as error:
             failure = failure or error
             entries.append({"group": config.group, "status": "failed", "error": error_document(error)})
@@ -133,12 +135,15 @@ def _several(plan: Plan, root: Path, settings: Settings) -> Outcome:
     return Outcome(document, Group(*texts), failure or _gate(plan, results))
 
 
-def _run(config: RunConfig, out: Path, settings: Settings) -> Result:
+def _run(config: RunConfig, directory: RunDirectory, settings: Settings) -> Result:
     from symdiff.analyze import analyze as run
     from symdiff.cli.progress import progress_on_stderr
+    from symdiff.cli.verbosity import is_quiet
 
+    if directory.state == "finished" and not settings.rescore and not is_quiet():
+        print(f"answered from {directory.path}; --force runs it again", file=sys.stderr)
     with progress_on_stderr() as progress:
-        return run(config, out, force=settings.force, rescore=settings.rescore, progress=progress)
+        return run(config, directory.path, force=settings.force, rescore=settings.rescore, progress=progress)
 
 
 def _document(result: Result) -> dict[str, Any]:
@@ -159,15 +164,20 @@ def _gate(plan: Plan, results: Mapping[str, Result]) -> GateError | None:
 def _summary(result: Result, directory: Path) -> Any:
     """Verdict first, then the diagnostics, then where the rest is."""
     from rich.console import Group
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    table = Table("diagnostic", "value", "interval", "caution", box=None, pad_edge=False)
+    # A name that is cut off or broken cannot be looked up, nor used with --fail-on.
+    columns = (Column(name, no_wrap=True) for name in ("diagnostic", "value", "interval"))
+    table = Table(*columns, Column("caution", overflow="fold"), box=None, pad_edge=False)
     for name, estimate in result.diagnostics.items():
         interval = (
             "" if estimate.interval is None else f"[{_number(estimate.interval[0])}, {_number(estimate.interval[1])}]"
         )
         table.add_row(name, _number(estimate.value), interval, estimate.caution or "")
-    lines = [f"{result.model} under {result.group}: {result.verdict.structured}. {result.verdict.reason}"]
+    claims = [claim.evidence for claim in result.verdict.claims.values()]
+    lines = [f"{result.model} under {result.group}: {result.verdict.structured}"]
+    if not any(evidence and evidence in result.verdict.reason for evidence in claims):
+        lines[0] += f". {result.verdict.reason}"  # not told by the claims
     lines += [f"  {name}: {claim.status}. {claim.evidence}" for name, claim in result.verdict.claims.items()]
     report = directory / "report.html"
     where = f"report: {report}" if report.exists() else f"result: {directory / 'result.json'}"

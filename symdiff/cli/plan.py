@@ -10,12 +10,14 @@ from typing import Any
 
 from symdiff.cli.outcome import Outcome
 from symdiff.config import RunConfig
-from symdiff.errors import OutputError
+from symdiff.errors import ConfigError, OutputError
 from symdiff.gates import Gate, parse_gate
+from symdiff.models import check_model, find_sampler
 from symdiff.plugins import load_plugins, resolve
 from symdiff.report.glossary import names
 from symdiff.rundir import RunDirectory
 from symdiff.settings import Settings
+from symdiff.trajectories import is_recording
 from symdiff.trajectories.device import resolve_device
 
 
@@ -36,7 +38,7 @@ def make_plan(settings: Settings) -> Plan:
 
     Raises
     ------
-    PluginError, ConfigError, UsageError, DeviceError, OutputError
+    PluginError, ConfigError, ModelError, UsageError, DeviceError, OutputError
         What the settings ask for cannot be done.
     """
     configs = [resolve(config)[0] for config in settings.runs()]
@@ -45,6 +47,7 @@ def make_plan(settings: Settings) -> Plan:
     resolve_device(settings.device)
     if len(configs) == 1:
         directory = RunDirectory(configs[0], settings.out, force=settings.force)
+        _check_source(settings, [directory])
         return Plan(((configs[0], directory),), gates, None)
     root = settings.out or Path("runs") / _comparison_id(configs)
     if (root / "config.json").exists():
@@ -53,7 +56,21 @@ def make_plan(settings: Settings) -> Plan:
         (config, RunDirectory(config, root / name, force=settings.force))
         for config, name in zip(configs, _names(configs), strict=True)
     )
+    _check_source(settings, [directory for _, directory in runs])
     return Plan(runs, gates, root)
+
+
+def _check_source(settings: Settings, directories: list[RunDirectory]) -> None:
+    """Refuse a model, a sampler or a length that cannot be had, without loading the model."""
+    if is_recording(settings.model) or all(directory.state == "finished" for directory in directories):
+        return
+    check_model(settings.model)
+    find_sampler(settings.sampler)
+    if settings.length > settings.steps:
+        raise ConfigError(
+            f"--length is {settings.length}, but trajectories have {settings.steps} steps",
+            f"choose a length from 1 to {settings.steps}, or more --steps",
+        )
 
 
 def describe_plan(plan: Plan) -> Outcome:
@@ -73,7 +90,7 @@ def describe_plan(plan: Plan) -> Outcome:
     for run in runs:
         doing = {"new": "to do", "unfinished": "to be resumed", "finished": "answered from cache"}[run["state"]]
         lines.append(f"{run['run_id']} in {run['directory']}: {doing}")
-        lines += [f"  {key} = {value}" for key, value in run["config"].items()]
+        lines += [f"  {key} = {value}" for key, value in run["config"].items() if value is not None]
     return Outcome(document, "\n".join(lines))
 
 

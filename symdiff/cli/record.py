@@ -37,13 +37,15 @@ def record(
         "seed": seed,
         "device": device,
     }
-    settings = gather(given)
+    settings = gather(given, command="record")
     from symdiff.cli.progress import progress_on_stderr
     from symdiff.models import find_denoiser, find_sampler
+    from symdiff.rundir import refuse_unwritable
     from symdiff.trajectories.cache import record_store
     from symdiff.trajectories.device import resolve_device
     from symdiff.trajectories.store import read_manifest
 
+    refuse_unwritable(out)
     device_found = resolve_device(settings.device)
     chosen = find_sampler(settings.sampler)
     denoiser = find_denoiser(settings.model)

@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 
 FORMATS = ("html", "md", "csv", "json")
 
+COMPARISON = "comparison.json"
+"""Makes a directory the comparison of several runs."""
+
+BESIDE_RUNS = (COMPARISON, "index.html")
+"""Files written beside run directories."""
+
 
 def report(
     runs: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Run directories of `symdiff analyze`.")],
@@ -33,6 +39,7 @@ def report(
 ) -> Outcome:
     """Write the report of finished runs again: html into each directory, tables to stdout."""
     formats = _formats(format)
+    runs = _expand(runs)
     from symdiff import report as reports
     from symdiff.result import load_result
 
@@ -53,6 +60,24 @@ def report(
         "json": lambda: dumps(document, indent=2) + "\n",
     }
     return Outcome(document, "".join(make[name]() for name in formats).removesuffix("\n"))
+
+
+def _expand(given: list[Path]) -> list[Path]:
+    """Return the run directories: a comparison stands for its runs, and files beside runs are passed over.
+
+    So ``symdiff report runs/*`` works whatever ``symdiff`` has written to ``runs``.
+    """
+    found: list[Path] = []
+    for path in given:
+        if path.name in BESIDE_RUNS and path.is_file():
+            continue
+        if (path / COMPARISON).is_file() and not (path / "result.json").exists():
+            found += sorted(inner.parent for inner in path.glob("*/result.json"))
+        else:
+            found.append(path)
+    if not found:
+        raise UsageError(f"no run among {', '.join(map(str, given))}", "give run directories of `symdiff analyze`")
+    return list(dict.fromkeys(found))
 
 
 def _index(runs: list[Path], baseline: Path | None) -> str | None:

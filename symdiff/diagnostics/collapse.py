@@ -35,7 +35,7 @@ def effective_rank(evaluation: Evaluation) -> Estimate:
     gauge = evaluation.gauge
     value = effective_rank_of(gauge.singular_values)
     low = f"{value:.2f} of {gauge.dimension} dimensions" if value < LOW_RANK * gauge.dimension else None
-    return Estimate(value=value, n=evaluation.latents.shape[0], better="higher", caution=low)
+    return Estimate(value=value, n=len(torch.unique(evaluation.sequences.trajectory)), better="higher", caution=low)
 
 
 def latent_spread(evaluation: Evaluation) -> Estimate:
@@ -43,7 +43,7 @@ def latent_spread(evaluation: Evaluation) -> Estimate:
     energy = evaluation.gauge.singular_values.square()
     total = float(energy.sum())
     value = float((energy[1:].sum() / total).sqrt()) if total > 0 else 0.0
-    return Estimate(value=value, n=evaluation.latents.shape[0], better="higher")
+    return Estimate(value=value, n=len(torch.unique(evaluation.sequences.trajectory)), better="higher")
 
 
 def reconstruction_gap(evaluation: Evaluation) -> Estimate:

@@ -28,6 +28,7 @@ def diagnose(evaluation: Evaluation) -> Diagnosis:
         Estimates by name and curves by name; a figure that cannot be computed has value ``None`` and a caution.
     """
     found = prediction.rollouts(evaluation, evaluation.sequences, evaluation.latents)
+    units = len(torch.unique(evaluation.sequences.trajectory))
     table, whitened = equivariance.along_sequences(evaluation)
     estimates: dict[str, Estimate | None] = {
         **homomorphism.homomorphism_errors(evaluation),
@@ -39,8 +40,9 @@ def diagnose(evaluation: Evaluation) -> Diagnosis:
         "action_energy_own_basis": energy.action_energy_own_basis(evaluation),
         "faithfulness": energy.faithfulness(evaluation, energy.separations(evaluation)),
         "support_leakage": energy.support_leakage(evaluation),
-        "support_dimension": Estimate(value=evaluation.gauge.dimension, n=len(evaluation.sequences), better="higher"),
-        "support_condition": Estimate(value=evaluation.gauge.condition, n=len(evaluation.sequences)),
+        "support_dimension": Estimate(value=evaluation.gauge.dimension, n=units, better="higher"),
+        "support_condition": Estimate(value=evaluation.gauge.condition, n=units),
+        "followed_dimension": equivariance.followed_dimension(evaluation),
         "effective_rank": collapse.effective_rank(evaluation),
         "latent_spread": collapse.latent_spread(evaluation),
         "reconstruction_gap": collapse.reconstruction_gap(evaluation),

@@ -22,6 +22,9 @@ CROSSED_ELEMENTS = 32
 CROSSED_ENTRIES = 2**24
 """Pixels encoded for the crossed table in all: fewer observations where images are large."""
 
+RESTING = 1e-9
+"""Movement below this share of all movement is rest."""
+
 STILL = "h(g x) = h(x) throughout: there is nothing to be equivariant about"
 OFF_SUPPORT = "elements applied to observations they were not recorded with"
 
@@ -59,6 +62,27 @@ def along_sequences(evaluation: Evaluation) -> tuple[StepTable, StepTable]:
     cell = (row[:, None] * columns + column).flatten()
     table = terms.new_zeros(6, rows * columns).index_add_(1, cell, terms).reshape(6, rows, columns)
     return StepTable(*table[:3]), StepTable(*table[3:])
+
+
+def followed_dimension(evaluation: Evaluation) -> Estimate:
+    """Number of directions of the latents in which rho explains more than half of the movement ``h(g x) - h(x)``.
+
+    The unexplained shares are the generalised eigenvalues of ``E[r r^T]`` against ``E[u u^T]``, r being the residual
+    and u the movement: they do not depend on a basis of the latents. A direction that does not move counts as followed
+    if its residual vanishes too.
+    """
+    latents, sequences = evaluation.latents, evaluation.sequences
+    before, after = latents[:, :-1].flatten(0, 1), latents[:, 1:].flatten(0, 1)
+    whiten = evaluation.gauge.whiten.T
+    missed = (after - evaluation.step(sequences.actions.flatten(0, 1), before)) @ whiten
+    moved = (after - before) @ whiten
+    scale = float(moved.square().sum())
+    floor = RESTING * scale / max(len(moved), 1) * torch.eye(moved.shape[1], dtype=moved.dtype, device=moved.device)
+    half = torch.linalg.cholesky(moved.T @ moved / len(moved) + floor)
+    residual = torch.linalg.solve_triangular(half, missed.T, upper=False)
+    shares = torch.linalg.eigvalsh(residual @ residual.T / len(missed))
+    units = len(torch.unique(sequences.trajectory))
+    return Estimate(value=float((shares < 0.5).sum()), n=units, better="higher")
 
 
 def crossed(evaluation: Evaluation) -> tuple[StepTable, Float[Tensor, "x g m"]]:

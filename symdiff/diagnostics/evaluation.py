@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy.typing as npt
 import torch
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from symdiff.diagnostics.gauge import Gauge, gauge_of
@@ -48,9 +48,8 @@ class Evaluation:
     sequences
         Held-out sequences, of length 10 or more, float64.
     elements
-        ``[K, *element_shape]``: distinct held-out elements, in the order of time within each trajectory.
-    runs
-        ``[K]``: which trajectory each element comes from.
+        ``[K, *element_shape]``: held-out elements drawn one by one, the independent units of every interval over
+        pairs.
     untrained
         The same architecture with fresh weights.
     reference_energy
@@ -68,7 +67,6 @@ class Evaluation:
     trajectories: Trajectories
     sequences: Sequences
     elements: Shaped[Tensor, "k *element"]
-    runs: Int[Tensor, " k"]
     untrained: HAE
     reference_energy: float | None = None
     seed: int = 0

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 import torch
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from symdiff.diagnostics.evaluation import Evaluation, pieces
@@ -23,6 +23,9 @@ from symdiff.result import Estimate
 
 NOTHING = "rho is the identity on every pair, so the error is 0/0: see action_energy"
 EXACT = "0 to the last bit"
+
+CONSECUTIVE = 256
+"""Sequences whose first two elements make the pairs of neighbours."""
 
 
 @dataclass(frozen=True)
@@ -78,20 +81,24 @@ def homomorphism_estimate(table: PairTable) -> Estimate:
     return Estimate(value=value, interval=interval, n=k, caution=few_units(k))
 
 
-def consecutive_estimate(table: PairTable, runs: Int[Tensor, " k"], evaluation: Evaluation) -> Estimate:
-    """The error over neighbours in time only, trajectories being the units of its interval."""
-    first = torch.nonzero(runs[1:] == runs[:-1]).flatten()
-    if len(first) == 0:
+def consecutive_estimate(evaluation: Evaluation) -> Estimate:
+    """The error over neighbours in time along the held-out sequences, whitened; trajectories are its units."""
+    actions = evaluation.sequences.actions[:CONSECUTIVE]
+    if actions.shape[1] < 2:
         return Estimate(value=None, n=0, caution="no two elements are neighbours in time")
-    defect, action = table.defect[first + 1, first], table.action[first + 1, first]
-    units = len(torch.unique(runs[first]))
+    rho, gauge, g1, g2 = evaluation.representation, evaluation.gauge, actions[:, 0], actions[:, 1]
+    product = rho(g2) @ rho(g1)
+    defect = gauge.energy(rho(evaluation.family.compose(g2, g1)) - product)
+    action = gauge.energy(product - torch.eye(product.shape[-1]).to(product))
+    trajectory = evaluation.sequences.trajectory[:CONSECUTIVE]
+    units = len(torch.unique(trajectory))
     few = few_units(units, "trajectories")
     if float(defect.sum()) == 0 or float(action.sum()) == 0:
         exact = float(defect.sum()) == 0
         reason = NOTHING if float(action.sum()) == 0 else EXACT
         return Estimate(value=0.0 if exact else None, n=units, caution=cautions(reason, few))
     value = float((defect.sum() / action.sum()).sqrt())
-    interval = trajectory_bootstrap(defect, action, runs[first], seed=evaluation.seed, replicates=evaluation.bootstrap)
+    interval = trajectory_bootstrap(defect, action, trajectory, seed=evaluation.seed, replicates=evaluation.bootstrap)
     return Estimate(value=value, interval=root(interval), n=units, caution=few)
 
 
@@ -113,7 +120,7 @@ def homomorphism_errors(evaluation: Evaluation) -> dict[str, Estimate]:
         "homomorphism_error": homomorphism_estimate(tables["whitened"]),
         "homomorphism_error_own_basis": homomorphism_estimate(tables["own"]),
         "homomorphism_error_weighted": homomorphism_estimate(tables["weighted"]),
-        "homomorphism_error_consecutive": consecutive_estimate(tables["whitened"], evaluation.runs, evaluation),
+        "homomorphism_error_consecutive": consecutive_estimate(evaluation),
     }
 
 

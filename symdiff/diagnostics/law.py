@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from symdiff.diagnostics.intervals import FEWEST
 from symdiff.diagnostics.thresholds import Thresholds
 from symdiff.result import Claim, Estimate, Status
 
@@ -22,8 +23,7 @@ def law(diagnostics: Mapping[str, Estimate], limits: Thresholds) -> Claim:
     return _all(
         [
             _homomorphism(diagnostics.get("homomorphism_error"), limits),
-            _skill(diagnostics.get("equivariance_skill"), limits),
-            *_whitened_skill(diagnostics.get("equivariance_skill_whitened"), limits),
+            _skill(diagnostics.get("equivariance_skill_whitened"), diagnostics, limits),
             _faithful(diagnostics.get("faithfulness"), limits),
             _energy(diagnostics.get("action_energy"), limits),
         ]
@@ -42,33 +42,32 @@ def _homomorphism(estimate: Estimate | None, limits: Thresholds) -> Finding:
     return "inconclusive", f"{text} (limits {limits.homomorphism_supported} and {limits.homomorphism_refuted})"
 
 
-def _skill(estimate: Estimate | None, limits: Thresholds) -> Finding:
+def _skill(estimate: Estimate | None, diagnostics: Mapping[str, Estimate], limits: Thresholds) -> Finding:
+    """In the whitened gauge: in the network's own basis a large direction can hide many in which rho stands still."""
     if estimate is None or estimate.value is None:
-        return "inconclusive", "equivariance_skill unknown"
+        return "inconclusive", "equivariance_skill_whitened unknown"
     bottom, top = ends(estimate)
     nulls = {name: value for name in SKILL_NULLS if (value := estimate.null.get(name)) is not None}
     name, best = max(nulls.items(), key=lambda null: null[1], default=("identity", 0.0))
-    text = f"equivariance_skill {estimate.value:.3g}, best null {name} {best:.3g}"
+    text = f"equivariance_skill_whitened {estimate.value:.3g}, best null {name} {best:.3g}{_followed(diagnostics)}"
     if top < limits.skill_refuted or top <= best:
         return "not supported", text
-    p = estimate.null.get("permuted_p")
+    own = diagnostics.get("equivariance_skill")
+    p = own.null.get("permuted_p") if own is not None else None
     if p is not None and p > limits.permuted_p:
         return "inconclusive", f"{text}; permuted elements do as well (p = {p:.2g})"
+    if estimate.n < FEWEST:
+        return "inconclusive", f"{text}; only {estimate.n} independent units"
     if bottom >= limits.skill_supported and bottom > best:
         return "supported", text
     return "inconclusive", f"{text} (limit {limits.skill_supported})"
 
 
-def _whitened_skill(estimate: Estimate | None, limits: Thresholds) -> list[Finding]:
-    """In the network's own basis large directions can hide small ones in which rho predicts nothing."""
-    if estimate is None or estimate.value is None:
-        return []
-    text = f"equivariance_skill_whitened {estimate.value:.3g}"
-    if estimate.value < limits.skill_refuted:
-        text += " (some directions of the latents are followed poorly)"
-    if ends(estimate)[0] > limits.skill_whitened:
-        return [("supported", text)]
-    return [("inconclusive", f"{text}: no better than standing still (limit {limits.skill_whitened})")]
+def _followed(diagnostics: Mapping[str, Estimate]) -> str:
+    followed, moving = diagnostics.get("followed_dimension"), diagnostics.get("support_dimension")
+    if followed is None or moving is None or followed.value is None or moving.value is None:
+        return ""
+    return f"; rho follows {followed.value:.0f} of {moving.value:.0f} directions of the latents"
 
 
 def _faithful(estimate: Estimate | None, limits: Thresholds) -> Finding:

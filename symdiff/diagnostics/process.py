@@ -85,8 +85,9 @@ def shared_affine_r2(
         ``shared_affine_r2`` of the step's mean, ``shared_affine_r2_sampled`` of the next state with
         ``ceiling_sampled``, what the injected noise leaves to be explained (``1 - s^2 d / tr Var x'``), and
         ``shared_affine_r2_denoised`` of x0hat. Each a list with one
-        ``{"value", "interval", "timestep", "caution"}`` a step, in the order of sampling; value ``None`` where the
-        target is constant.
+        ``{"value", "interval", "timestep", "inflation", "caution"}`` a step, in the order of sampling; value ``None``
+        where the target is constant. Fitting d + 1 numbers an output to n trajectories makes ``1 - R^2`` larger than
+        that of the best map by about ``inflation = d/(n - d - 1)`` of it (``None`` where n <= d + 1).
     """
     names = ("shared_affine_r2", "shared_affine_r2_sampled", "shared_affine_r2_denoised", "ceiling_sampled")
     found: dict[str, Levels] = {name: [] for name in names}
@@ -116,6 +117,7 @@ def shared_affine_r2(
         terms["ceiling_sampled"] = (noise, *terms["shared_affine_r2_sampled"][1:])
         for name, (residual, variance, square) in terms.items():
             level: dict[str, Any] = {"value": None, "interval": None, "timestep": int(test.timesteps[step])}
+            level["inflation"] = pixels / (len(train) - pixels - 1) if len(train) > pixels + 1 else None
             if float(variance.sum()) > CONSTANT * float(square.sum()):
                 interval = complement(trajectory_bootstrap(residual, variance, unit, seed=seed, replicates=replicates))
                 level["value"] = 1 - float(residual.sum() / variance.sum())

@@ -14,10 +14,8 @@ class Thresholds(BaseModel):
         The upper end of the homomorphism error's interval is to be below the first; a lower end above the second
         refutes the law.
     skill_supported, skill_refuted
-        The same for the equivariance skill, the other way round.
-    skill_whitened
-        The whitened skill, where no direction of the latents can hide behind a larger one, is to lie above it: at 0
-        rho predicts no better than standing still. Below `skill_refuted` the evidence says so.
+        The same, the other way round, for the whitened equivariance skill, in which no direction of the latents can
+        hide behind a larger one: a change of basis of the latents changes no verdict.
     faithfulness
         Smallest separation as a share of the typical one; at or below it rho does not tell elements apart.
     action_energy
@@ -37,8 +35,7 @@ class Thresholds(BaseModel):
     homomorphism_supported: float = 0.01
     homomorphism_refuted: float = 0.05
     skill_supported: float = 0.9
-    skill_refuted: float = 0.5
-    skill_whitened: float = 0.0
+    skill_refuted: float = 0.25
     faithfulness: float = 0.01
     action_energy: float = 0.25
     permuted_p: float = 0.05

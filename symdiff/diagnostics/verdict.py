@@ -95,8 +95,10 @@ def content(process: Mapping[str, Any], limits: Thresholds) -> Claim:
         bottom, top = level["interval"] or (-float("inf"), float("inf"))
         if not bottom > limits.affine_supported:
             low.append(level)
-        # Too few trajectories to determine the map: a low value is then ours, not the process's.
-        if top < limits.affine_refuted and not level.get("caution"):
+        # Too few trajectories to determine the map: a low value is then ours, not the process's. With enough of them
+        # the misfit is still larger than the best map's by a known factor, which must not refute.
+        best = 1 - (1 - top) / (1 + (level.get("inflation") or 0.0))
+        if best < limits.affine_refuted and not level.get("caution"):
             refuted.append(level)
     if refuted:
         return Claim(

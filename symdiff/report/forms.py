@@ -14,6 +14,7 @@ COLUMNS = {
     "action_energy": "action energy",
     "prediction_error": "prediction N\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}3",
     "prediction_error_n10": "prediction N\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}10",
+    "prediction_error_whitened": "prediction whitened",
     "reconstruction_error": "reconstruction N\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}3",
     "reconstruction_error_n10": "reconstruction N\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}10",
 }
@@ -22,12 +23,14 @@ DESCRIPTIONS = {
     "lie-projected": "linear map of Lie algebras, projected onto the homomorphisms",
     "lie": "linear map of Lie algebras with a bracket penalty: the stage before projection",
     "mlp": "free network under an exponential: the published form",
+    "start": "the closed form that training of this run started from",
     "exact": "closed form, linear: principal components and one constant, exact by construction",
+    "exact (closed form)": "the same before training",
     "exact-blocks": "separate affine 2×2 blocks with a linear encoder, exact by construction",
     "pca": "principal components of the same m, no action",
 }
 
-_CLOSED_FORMS = ("exact", "pca")
+_CLOSED_FORMS = ("exact (closed form)", "exact", "pca")
 
 
 @dataclass(frozen=True)
@@ -125,6 +128,10 @@ def what_training_earned(result: Result) -> str:
     )
     price = _number(result.forms[trained], "prediction_error")
     cost = "" if price is None else f" Its prediction error is {number(price)}; that of the linear model is 0."
+    start = result.forms.get("start", {})
+    began = [_number(start, column) for column in ("reconstruction_error", "prediction_error")]
+    if None not in began:
+        cost += f" Training began, in closed form, at {number(began[0])} and {number(began[1])}."
     if result.verdict.structured == "collapsed":
         return f"Training earned nothing, the model collapsed: {figures}.{cost}"
     if high < theirs:

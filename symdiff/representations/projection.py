@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 from scipy.sparse.linalg import LinearOperator, lsmr
 from torch import Tensor
 
@@ -16,6 +17,7 @@ from symdiff.errors import RunError
 _DENSE_UNKNOWNS = 100
 _TOLERANCE = 1e-12
 _ITERATIONS = 200
+_INEXACT = 1e-6  # of the linear solves: the outer iteration corrects what they leave
 
 
 def project_brackets(
@@ -62,6 +64,9 @@ def _solve(images: NDArray[np.float64], structure: NDArray[np.float64]) -> NDArr
     r, b, _ = images.shape
     first, second = np.triu_indices(r, 1)
     constants = structure[first, second]  # [p, r]
+    pairs = np.arange(len(first))
+    to_first = csr_array((np.ones(len(pairs)), (first, pairs)), shape=(r, len(pairs)))  # adds pairs to their elements
+    to_second = csr_array((np.ones(len(pairs)), (second, pairs)), shape=(r, len(pairs)))
 
     def defect(x: NDArray[np.float64]) -> NDArray[np.float64]:
         X = x.reshape(r, b, b)
@@ -77,8 +82,9 @@ def _solve(images: NDArray[np.float64], structure: NDArray[np.float64]) -> NDArr
         X, W = x.reshape(r, b, b), weight.reshape(-1, b, b)
         left, right = X[first].transpose(0, 2, 1), X[second].transpose(0, 2, 1)
         gradient = -np.tensordot(constants.T, W, 1)
-        np.add.at(gradient, first, W @ right - right @ W)
-        np.add.at(gradient, second, left @ W - W @ left)
+        gradient = gradient.reshape(r, b * b)
+        gradient += to_first @ (W @ right - right @ W).reshape(-1, b * b)
+        gradient += to_second @ (left @ W - W @ left).reshape(-1, b * b)
         return np.asarray(gradient).ravel()
 
     def step(x: NDArray[np.float64], residual: NDArray[np.float64], damping: float) -> NDArray[np.float64]:
@@ -94,7 +100,7 @@ def _solve(images: NDArray[np.float64], structure: NDArray[np.float64]) -> NDArr
             rmatvec=lambda w: backward(x, np.ravel(w)),
             dtype=np.float64,
         )
-        return np.asarray(lsmr(operator, -residual, damp=damping, atol=1e-10, btol=1e-10, maxiter=300)[0])
+        return np.asarray(lsmr(operator, -residual, damp=damping, atol=_INEXACT, btol=_INEXACT, maxiter=300)[0])
 
     x = images.ravel().copy()
     scale = max(float(np.linalg.norm(x)), 1e-300)

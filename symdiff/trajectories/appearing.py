@@ -12,12 +12,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from safetensors import SafetensorError
+
 from symdiff.errors import DiskError, OutputError
 
 UNCLAIMED_SECONDS = 3600.0
 """Age from which a temporary directory without a lock counts as left over."""
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+ROOM_HINT = "free some room, or choose another place with --out or SYMDIFF_CACHE"
 
 
 @contextmanager
@@ -57,14 +61,23 @@ def appearing(directory: Path) -> Iterator[Path]:
 
 @contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
-    """Turn the operating system's refusals to write `path` into `DiskError`."""
+    """Turn the operating system's refusals to write `path` into `DiskError`, however a library reports them."""
     try:
         yield
     except OSError as error:
-        hint = "free some room, or choose another place with --out or SYMDIFF_CACHE"
+        hint = ROOM_HINT
         if error.errno not in NO_ROOM:
             hint = "choose a directory you can write to, with --out or SYMDIFF_CACHE"
         raise DiskError(f"cannot write {path}: {error.strerror or error}", hint) from error
+    except SafetensorError as error:
+        if "I/O error" not in str(error):
+            raise
+        raise DiskError(f"cannot write {path}: {error}", ROOM_HINT) from error
+    except RuntimeError as error:
+        # torch.save loses the cause: what is left is that its file is shorter than what was written to it.
+        if "inline_container" not in str(error):
+            raise
+        raise DiskError(f"cannot write {path}: the disk may be full", ROOM_HINT) from error
 
 
 def refuse_occupied(directory: Path) -> None:

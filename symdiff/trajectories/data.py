@@ -74,7 +74,10 @@ class Trajectories:
         """Disjoint parts in a seeded random order; every part has at least one trajectory if there are enough."""
         generator = torch.Generator().manual_seed(seed)
         order = torch.randperm(len(self), generator=generator)
-        ends = [round(len(self) * sum(fractions[: i + 1]) / sum(fractions)) for i in range(len(fractions))]
+        parts = len(fractions)
+        ends = [round(len(self) * sum(fractions[: i + 1]) / sum(fractions)) for i in range(parts)]
+        if len(self) >= parts:  # room for one in every part before and after
+            ends = [min(max(end, i + 1), len(self) - parts + i + 1) for i, end in enumerate(ends)]
         starts = [0, *ends[:-1]]
         return tuple(self.select(order[a:b]) for a, b in zip(starts, ends, strict=True))
 

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from symdiff.diffusion import Denoiser, Sampler
-from symdiff.errors import ConfigError, ModelError, NonFiniteError, RunError
+from symdiff.errors import ConfigError, ModelError, NonFiniteError, RunError, SymdiffError
 from symdiff.trajectories.data import Trajectories
 from symdiff.trajectories.device import resolve_device
 from symdiff.trajectories.recipe import Recipe
@@ -142,7 +142,7 @@ class Recorder:
                 self.on_progress(first * recipe.steps + len(batch) * (i + 1), recipe.trajectories * recipe.steps)
 
     def _denoise(self, x: Tensor, i: int, t: int) -> Tensor:
-        x0hat: object = self.denoiser.denoise(x, t)  # a user's model: its annotations prove nothing
+        x0hat: object = self._ask(x, i, t)  # a user's model: its annotations prove nothing
         if not isinstance(x0hat, Tensor) or x0hat.shape != x.shape:
             got = f"shape {tuple(x0hat.shape)}" if isinstance(x0hat, Tensor) else f"a {type(x0hat).__name__}"
             raise ModelError(
@@ -152,6 +152,18 @@ class Recorder:
         self._require_finite(x0hat, f"what model {self.denoiser.name!r} returned at step {i + 1}", t)
         x0hat = x0hat.to(x.dtype)
         return x0hat.clamp(-1, 1) if self.recipe.clip else x0hat
+
+    def _ask(self, x: Tensor, i: int, t: int) -> object:
+        try:
+            return self.denoiser.denoise(x, t)
+        except (SymdiffError, torch.cuda.OutOfMemoryError, MemoryError):
+            raise
+        except Exception as error:
+            raise RunError(
+                f"model {self.denoiser.name!r} failed at step {i + 1} of {self.recipe.steps} (timestep {t}): "
+                f"{type(error).__name__}: {error}",
+                "--debug shows where",
+            ) from error
 
     def _require_finite(self, tensor: Tensor, subject: str, t: int) -> None:
         finite = tensor.isfinite()

@@ -14,7 +14,7 @@ from symdiff.trajectories.data import Trajectories
 NUMBERS = 2**26
 """Numbers a sample of sequences may hold by default: 256 MiB in float32."""
 
-FEWEST = 64
+FEWEST = 8
 
 
 def affordable(n: int, length: int, pixels: int) -> int:

@@ -133,7 +133,6 @@ class Toy:
     trajectories: Trajectories
     sequences: Sequences
     elements: Tensor
-    runs: Tensor
     rows: Tensor
     mean: Tensor
 
@@ -160,7 +159,6 @@ class Toy:
                 "trajectories": self.trajectories,
                 "sequences": self.sequences,
                 "elements": self.elements,
-                "runs": self.runs,
                 "untrained": self.untrained(),
                 "bootstrap": 200,
                 **settings,
@@ -185,7 +183,7 @@ def toy_of(trajectories: Trajectories, components: int = 4) -> Toy:
     mean = flat.mean(0)
     rows = torch.linalg.svd(flat - mean, full_matrices=False).Vh[:components]
     elements = whole.actions[chosen].flatten(0, 1)
-    return Toy(family, trajectories, sequences, elements, torch.arange(8).repeat_interleave(4), rows, mean)
+    return Toy(family, trajectories, sequences, elements, rows, mean)
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,8 @@ ESTIMATES = {
     "equivariance_error", "equivariance_error_crossed", "equivariance_skill", "equivariance_skill_whitened",
     "prediction_error",
     "prediction_error_n10", "reconstruction_error", "reconstruction_error_n10", "prediction_error_whitened",
-    "prediction_error_whitened_n10", "support_dimension", "support_condition", "support_leakage", "rollout_stability",
+    "prediction_error_whitened_n10", "followed_dimension",
+    "support_dimension", "support_condition", "support_leakage", "rollout_stability",
 }  # fmt: skip
 CURVES = {
     "horizon", "horizon_prediction_error", "horizon_reconstruction_error", "word_length", "word_length_error",

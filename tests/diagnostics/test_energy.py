@@ -51,7 +51,7 @@ def test_rho_that_sees_only_the_scale_is_not_faithful(toy: Any) -> None:
 
 def test_blindness_is_found_even_where_no_two_elements_share_their_scale(toy: Any) -> None:
     elements = toy.family.sample(20, torch.Generator().manual_seed(0))
-    evaluation = toy.evaluation(scale_rho(toy), elements=elements, runs=torch.zeros(20, dtype=torch.int64))
+    evaluation = toy.evaluation(scale_rho(toy), elements=elements)
     found = separations(evaluation)
     assert float(found.pairs.min()) > 1e-6
     assert found.smallest == pytest.approx(0, abs=1e-9)
@@ -60,14 +60,13 @@ def test_blindness_is_found_even_where_no_two_elements_share_their_scale(toy: An
 def test_nearly_identical_elements_do_not_decide(toy: Any) -> None:
     """Two copies of an element up to rounding would give a ratio of two roundings."""
     elements = torch.cat([toy.elements, toy.elements[:1] * (1 + 1e-13)])
-    runs = torch.cat([toy.runs, toy.runs[:1]])
     noisy = torch.Generator().manual_seed(0)
 
     def rho(g: Tensor) -> Tensor:
         exact = toy.model().representation(g)
         return exact + 1e-12 * torch.randn(exact.shape, dtype=g.dtype, generator=noisy)
 
-    evaluation = toy.evaluation(toy.model(rho), elements=elements, runs=runs)
+    evaluation = toy.evaluation(toy.model(rho), elements=elements)
     estimate = faithfulness(evaluation, separations(evaluation))
     assert "1 pairs of nearly identical" in str(estimate.caution)
     assert estimate.value == pytest.approx(separations(toy.evaluation()).smallest, rel=1e-3)

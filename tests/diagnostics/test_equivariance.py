@@ -12,6 +12,7 @@ from symdiff.diagnostics.equivariance import (
     crossed,
     equivariance_figures,
     error_estimate,
+    followed_dimension,
     skill_estimate,
 )
 from symdiff.diagnostics.gauge import gauge_of
@@ -33,6 +34,23 @@ def test_standing_still_has_skill_zero(toy: Any) -> None:
     estimate = skill_estimate(along_sequences(evaluation)[0], evaluation)
     assert estimate.value == pytest.approx(0, abs=1e-12)
     assert estimate.better == "higher"
+
+
+def test_followed_directions_are_counted_in_any_basis(toy: Any) -> None:
+    assert followed_dimension(toy.evaluation()).value == toy.m
+    assert followed_dimension(still(toy)).value == 1  # the constant coordinate, which rests
+
+    def half_still(g: torch.Tensor) -> torch.Tensor:
+        matrix = toy.model().representation(g).clone()
+        matrix[..., :2, :] = torch.eye(toy.m, dtype=g.dtype)[:2]
+        return matrix
+
+    generator = torch.Generator().manual_seed(1)
+    change = torch.randn(toy.m, toy.m, dtype=torch.float64, generator=generator) @ torch.diag(
+        torch.tensor([1e-3, 1, 1, 1, 10], dtype=torch.float64)
+    )
+    for basis in (None, change):
+        assert followed_dimension(toy.evaluation(toy.model(half_still, basis))).value == toy.m - 2
 
 
 def test_a_doubled_rho_misses_by_the_size_of_the_latents(toy: Any) -> None:

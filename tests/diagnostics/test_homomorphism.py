@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -94,12 +95,23 @@ def test_the_whitened_error_does_not_change_with_the_basis_and_the_own_basis_err
     )
 
 
-def test_consecutive_pairs_are_neighbours_of_one_trajectory_only(toy: Any) -> None:
-    evaluation = toy.evaluation(toy.model(bent(toy, 0.3)), runs=torch.arange(len(toy.elements)))
+def test_consecutive_pairs_are_neighbours_in_time_and_trajectories_are_their_units(toy: Any) -> None:
+    short = replace(
+        toy.sequences,
+        observations=toy.sequences.observations[:, :2],
+        actions=toy.sequences.actions[:, :1],
+        times=toy.sequences.times[:, :2],
+    )
+    evaluation = toy.evaluation(toy.model(bent(toy, 0.3)), sequences=short)
     assert homomorphism_errors(evaluation)["homomorphism_error_consecutive"].value is None
-    few = homomorphism_errors(toy.evaluation(toy.model(bent(toy, 0.3))))["homomorphism_error_consecutive"]
-    assert few.n == 8
-    assert "8 trajectories" in str(few.caution)
+    model = toy.model(bent(toy, 0.3))
+    found = homomorphism_errors(toy.evaluation(model))["homomorphism_error_consecutive"]
+    g, gauge, rho = toy.sequences.actions[:256], toy.evaluation(model).gauge, model.representation
+    product = rho(g[:, 1]) @ rho(g[:, 0])
+    defect = gauge.energy(rho(toy.family.compose(g[:, 1], g[:, 0])) - product).sum()
+    expected = (defect / gauge.energy(product - torch.eye(toy.m, dtype=product.dtype)).sum()).sqrt()
+    assert found.value == pytest.approx(float(expected))
+    assert found.n == len(torch.unique(toy.sequences.trajectory[:256]))
 
 
 def test_identity_and_inverse_are_exact_for_the_exact_form_and_measured_otherwise(toy: Any) -> None:

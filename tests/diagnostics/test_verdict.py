@@ -24,7 +24,7 @@ def estimates(**changes: float) -> dict[str, Estimate]:
     values = {
         "homomorphism_error": 1e-5,
         "equivariance_skill": 0.97,
-        "equivariance_skill_whitened": 0.9,
+        "equivariance_skill_whitened": 0.97,
         "faithfulness": 0.2,
         "action_energy": 0.2,
         "effective_rank": 12.0,
@@ -43,10 +43,8 @@ def estimates(**changes: float) -> dict[str, Estimate]:
 
     return {
         "homomorphism_error": estimate("homomorphism_error", "lower", identity=0.0),
-        "equivariance_skill": estimate(
-            "equivariance_skill", identity=0.0, blind=values["blind"], permuted_p=values["permuted_p"]
-        ),
-        "equivariance_skill_whitened": estimate("equivariance_skill_whitened"),
+        "equivariance_skill": estimate("equivariance_skill", permuted_p=values["permuted_p"]),
+        "equivariance_skill_whitened": estimate("equivariance_skill_whitened", identity=0.0, blind=values["blind"]),
         "faithfulness": Estimate(value=values["faithfulness"], n=64, better="higher", null={"typical": 0.5}),
         "action_energy": estimate("action_energy", pca=values["exact_energy"]),
         "effective_rank": Estimate(value=values["effective_rank"], n=64, better="higher"),
@@ -74,9 +72,8 @@ def test_process_diagnostics_say_nothing_of_a_group_whose_actions_are_not_the_st
     [
         ({"homomorphism_error": 0.2}, "not supported"),
         ({"homomorphism_error": 0.03}, "inconclusive"),
-        ({"equivariance_skill": 0.3}, "not supported"),
-        ({"equivariance_skill": 0.8}, "inconclusive"),
-        ({"equivariance_skill_whitened": -0.1}, "inconclusive"),
+        ({"equivariance_skill_whitened": 0.5}, "inconclusive"),
+        ({"equivariance_skill_whitened": 0.1}, "not supported"),
         ({"blind": 0.99}, "not supported"),
         ({"permuted_p": 0.4}, "inconclusive"),
         ({"faithfulness": 0.0}, "not supported"),
@@ -110,6 +107,9 @@ def test_a_small_gap_is_no_collapse_where_principal_components_have_none_either(
         ([*GOOD, level(0.99)], "supported"),
         ([*GOOD, level(0.7)], "not supported"),
         ([*GOOD, level(0.93)], "inconclusive"),
+        # A fifth of 1 - R^2 is estimation error: the best map may have reached 0.90.
+        ([*GOOD, {**level(0.87), "inflation": 0.25}], "inconclusive"),
+        ([*GOOD, {**level(0.8), "inflation": 0.25}], "not supported"),
         ([*GOOD, level(0.89, half=0.03)], "inconclusive"),
         ([*GOOD, level(0.7, caution="too few trajectories")], "inconclusive"),
         ([*GOOD, {**level(0.7), "interval": None}], "inconclusive"),
@@ -157,7 +157,7 @@ def test_structure_is_supported_only_by_law_and_content_and_never_by_a_collapsed
     known: set[str],
 ) -> None:  # fmt: skip
     every = estimates(
-        homomorphism_error=error, equivariance_skill=skill, faithfulness=faithful, action_energy=energy,
+        homomorphism_error=error, equivariance_skill_whitened=skill, faithfulness=faithful, action_energy=energy,
         latent_spread=spread, blind=blind,
     )  # fmt: skip
     process = {"shared_affine_r2_denoised": [level(value) for value in r2]}
