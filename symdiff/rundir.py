@@ -111,7 +111,9 @@ class RunDirectory:
     def _difference(self, held: dict[str, Any]) -> str:
         ours, theirs = self.config.model_dump(mode="json"), held.get("config", {})
         keys = [key for key in ours if key != "device" and ours[key] != theirs.get(key)]
-        return ": " + ", ".join(f"{key} {theirs.get(key)} there, {ours[key]} here" for key in keys[:3]) if keys else ""
+        if not keys:
+            return ": the same settings, but written by a version of symdiff that understands them differently"
+        return ": " + ", ".join(f"{key} {theirs.get(key)} there, {ours[key]} here" for key in keys[:3])
 
     def result(self) -> Result:
         """Read the result of a finished run."""

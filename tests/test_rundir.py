@@ -264,3 +264,19 @@ def test_a_killed_run_is_unfinished_and_unlocked(out):
     with again.writing() as run:
         run.finish(result())
     assert not list(out.glob(".*"))
+
+
+def test_a_run_whose_configuration_is_unreadable_is_refused(out):
+    out.mkdir()
+    (out / "config.json").write_text("{")
+    with pytest.raises(OutputError, match=r"holds a run whose config\.json is unreadable"):
+        RunDirectory(CONFIG, out)
+
+
+def test_a_run_of_another_version_is_told_from_a_run_of_other_settings(out):
+    with RunDirectory(CONFIG, out).writing():
+        pass
+    held = json.loads((out / "config.json").read_text())
+    (out / "config.json").write_text(json.dumps({**held, "config_hash": "0"}))
+    with pytest.raises(OutputError, match="the same settings, but written by a version of symdiff"):
+        RunDirectory(CONFIG, out)

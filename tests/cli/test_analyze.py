@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from symdiff.cli.analyze import _summary
 from symdiff.errors import NonFiniteError
-from symdiff.result import Result, load_result
+from symdiff.result import Estimate, Result, load_result
 
 
 def test_a_run_goes_to_the_folder_named_after_it_and_prints_its_result(symdiff, analysis):
@@ -113,3 +116,24 @@ def test_a_gate_names_the_candidate_that_trips_it(symdiff, analysis):
     ran = symdiff("analyze", "-o", "rho=lie", "-o", "rho=exact", "--fail-on", "homomorphism_error>0.01")
     assert ran.code == 5
     assert "affine-1: --fail-on 'homomorphism_error>0.01': homomorphism_error is 0.02" in ran.err
+
+
+def test_an_answer_from_the_directory_says_so(symdiff, analysis):
+    assert "answered from" not in symdiff("analyze", "--out", "run").err
+    assert "answered from run; --force runs it again\n" in symdiff("analyze", "--out", "run").err
+    assert symdiff("analyze", "--out", "run", "-q").err.replace("a library prints\n", "") == ""
+
+
+def test_a_narrow_terminal_cuts_no_name_and_no_number(symdiff, analysis):
+    symdiff("analyze", "--out", "run")
+    estimate = Estimate(value=1.5, interval=(1.25, 1.75), n=3, caution="a caution of many words " * 4)
+    result = load_result("run").model_copy(update={"diagnostics": {"homomorphism_error_consecutive": estimate}})
+    console = Console(width=60, file=io.StringIO())
+    console.print(_summary(result, Path("run")))
+    lines = console.file.getvalue().splitlines()
+    assert any(line.startswith("homomorphism_error_consecutive  1.5    [1.25, 1.75]") for line in lines)
+
+
+def test_what_the_claims_say_is_not_said_twice(symdiff, analysis):
+    assert symdiff("analyze", "--out", "run").out.count("as measured") == 3
+    assert "both claims hold" in symdiff("analyze", "--out", "run").out

@@ -167,3 +167,32 @@ def test_what_the_analysis_itself_refuses_leaves_no_trace(symdiff, flags, code, 
     assert (ran.code, ran.document["code"]) == (2, code)
     assert message in ran.document["message"]
     assert list(Path().iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "message"),
+    [
+        (["nonsense"], "model", "no model 'nonsense'"),
+        (["."], "model", "no model '.'"),
+        (["--sampler", "dpdm"], "config", "no sampler 'dpdm'"),
+        (["--length", "51"], "config", "--length is 51, but trajectories have 50 steps"),
+    ],
+)
+@pytest.mark.parametrize("more", [[], ["--dry-run"]])
+def test_a_model_a_sampler_and_a_length_are_refused_before_anything_runs(symdiff, analysis, flags, code, message, more):
+    ran = symdiff("analyze", *flags, *more, "--json")
+    assert (ran.code, ran.document["code"]) == (2, code)
+    assert message in ran.document["message"]
+    assert analysis.calls == []
+    assert list(Path().iterdir()) == []
+
+
+def test_a_model_that_is_not_there_may_have_been_meant_as_a_recording(symdiff):
+    assert "or a directory written by `symdiff record`" in symdiff("analyze", "./gone", "--json").document["hint"]
+
+
+def test_record_points_to_its_own_help_and_refuses_a_directory_it_cannot_write(symdiff, monkeypatch):
+    assert symdiff("record", "--steps", "0", "--out", "x", "--json").document["hint"] == "see `symdiff record --help`"
+    monkeypatch.setattr("os.access", lambda *_: False)
+    ran = symdiff("record", "gaussian", "--out", "x", "--json")
+    assert (ran.code, ran.document["code"]) == (2, "output")

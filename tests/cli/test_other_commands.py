@@ -144,3 +144,13 @@ def test_doctor_measures_the_cache(symdiff, monkeypatch):
 def test_estimates_without_a_value_are_shown_as_such(symdiff, analysis):
     analysis.value = None
     assert any(line.split()[:2] == ["homomorphism_error", "-"] for line in symdiff("analyze").out.splitlines() if line)
+
+
+def test_report_takes_all_that_lies_beside_runs(symdiff, runs, analysis):
+    symdiff("analyze", "-o", "rho=lie", "-o", "rho=exact", "--out", "both")
+    assert symdiff("report", *runs).code == 0
+    everything = sorted(Path().iterdir())
+    assert Path("index.html") in everything
+    ran = symdiff("report", *everything, "--format", "json", "--json")
+    assert [run["directory"] for run in ran.document["runs"]] == ["both/affine-1", "both/affine-2", *runs]
+    assert symdiff("report", "index.html", "--json").document["message"] == "no run among index.html"

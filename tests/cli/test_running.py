@@ -155,3 +155,34 @@ def test_a_broken_plugin_costs_one_line_and_nothing_else(tmp_path):
     ran = python(command, PYTHONPATH=str(tmp_path), SYMDIFF_STRICT_PLUGINS="1")
     assert ran.returncode == 3
     assert '"code": "plugin"' in ran.stdout
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: 262 GB")])
+def test_too_little_memory_is_called_that(error):
+    found = translate(error)
+    assert (found.code, found.exit_code) == ("memory", 1)
+    assert "--trajectories" in found.hint
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+@pytest.mark.parametrize("flags", ["", "--json"])
+def test_a_stdout_that_cannot_be_written_is_an_error_without_a_traceback(flags):
+    command = f"{sys.executable} -c 'from symdiff.cli import main; main(\"plugins list {flags}\".split())' > /dev/full"
+    ran = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert ran.returncode == 1
+    assert ran.stderr == "error: cannot write to the disk: No space left on device\nhint: free some room\n"
+
+
+def test_a_closed_stdout_is_no_error():
+    command = f'{sys.executable} -c \'from symdiff.cli import main; main(["plugins", "list"])\' >&-'
+    ran = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+def test_ctrl_c_before_a_command_begins_ends_with_130():
+    ran = python(
+        "import symdiff.cli.running as running\n"
+        "def run(arguments): raise KeyboardInterrupt\n"
+        "running.run = run\nfrom symdiff.cli import main\nmain([])"
+    )
+    assert (ran.returncode, ran.stderr) == (130, "error: interrupted\n")

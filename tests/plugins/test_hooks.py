@@ -59,11 +59,14 @@ def test_sources_give_models_by_name(site):
     site.install(
         "models",
         "from symdiff import hookimpl\nfrom symdiff.diffusion import load_denoiser\n@hookimpl\n"
-        "def symdiff_sources():\n    return {'mine': lambda: load_denoiser('gaussian'), 'wrong': lambda: 3}\n",
+        "def symdiff_sources():\n    return {'mine': lambda: load_denoiser('gaussian'), 'wrong': lambda: 3,"
+        " 'failing': lambda: 1 / 0}\n",
     )
     assert find_denoiser("mine").digest == load_denoiser("gaussian").digest
     with pytest.raises(ModelError, match="returned 3, not a Denoiser"):
         find_denoiser("wrong")
+    with pytest.raises(ModelError, match="the source of model 'failing' failed: ZeroDivisionError: division by zero"):
+        find_denoiser("failing")
     with pytest.raises(ModelError, match="no model 'mime'") as caught:
         find_denoiser("mime")
     assert "did you mean 'mine'?" in caught.value.hint

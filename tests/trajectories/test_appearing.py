@@ -6,16 +6,19 @@ import resource
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import save_file
 
 import symdiff
 from symdiff.errors import DiskError, OutputError, StoreError
 from symdiff.trajectories import Trajectories, read_store, write_store
-from symdiff.trajectories.appearing import UNCLAIMED_SECONDS, appearing, discard, remove_leftovers
+from symdiff.trajectories.appearing import UNCLAIMED_SECONDS, appearing, discard, disk_errors, remove_leftovers
 
 
 @contextmanager
@@ -181,3 +184,19 @@ def test_two_processes_may_record_the_same_at_the_same_time(tmp_path: Path) -> N
     assert answers[0] == answers[1]
     (store,) = tmp_path.iterdir()
     assert f"False {read_store(store).states.double().sum().item()}\n" == answers[0]
+
+
+@pytest.mark.parametrize("save", [torch.save, lambda state, file: save_file(state, file)])
+def test_a_full_disk_has_its_name_whichever_library_meets_it(tmp_path: Path, save: Callable[..., None]) -> None:
+    code = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        with pytest.raises(DiskError, match="cannot write"), files_of_at_most(5000), disk_errors(tmp_path / "x"):
+            save({"weights": torch.zeros(10_000)}, tmp_path / "x")
+    finally:
+        signal.signal(signal.SIGXFSZ, code)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("shapes differ"), SafetensorError("InvalidHeader")])
+def test_other_errors_of_libraries_keep_their_name(tmp_path: Path, error: Exception) -> None:
+    with pytest.raises(type(error)), disk_errors(tmp_path):
+        raise error

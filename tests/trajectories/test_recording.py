@@ -227,3 +227,12 @@ def test_a_recording_on_the_gpu_is_that_of_the_cpu_up_to_rounding(gaussian) -> N
     gpu, cpu = (record(gaussian, DDPM(), 20, 64, device=device) for device in ("cuda", "cpu"))
     assert gpu.states.device.type == "cpu"
     torch.testing.assert_close(gpu.states, cpu.states, rtol=1e-3, atol=1e-3)
+
+
+def test_a_model_that_fails_is_named(gaussian, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denoise(x: torch.Tensor, t: int) -> torch.Tensor:
+        raise ValueError("no weights")
+
+    monkeypatch.setattr(gaussian, "denoise", denoise)
+    with pytest.raises(RunError, match=r"failed at step 1 of 5 \(timestep 1000\): ValueError: no weights"):
+        record(gaussian, DDPM(), 5, 5, device="cpu")
