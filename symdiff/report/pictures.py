@@ -27,7 +27,7 @@ def strip(run: RunData) -> list[ImageGrid]:
     images = run.array("strip", 5)
     if images is None:
         return []
-    labels = _labels(run.array("strip_alpha_bar", 1), images.shape[1])
+    labels = _labels(run.array("strip_alpha_bar", 1), images.shape[1], digits=1)
     count, times = images.shape[:2]
     return [image_grid(images, f"{count} trajectories, each at {times} times from pure noise to the image.", labels)]
 
@@ -65,6 +65,6 @@ def traversals(run: RunData) -> list[ImageGrid]:
     ]
 
 
-def _labels(values: NDArray[np.float64] | None, columns: int) -> list[str]:
-    """One number a column; none if their count is not that of the columns."""
-    return [number(value, 2) for value in values] if values is not None and values.size == columns else []
+def _labels(values: NDArray[np.float64] | None, columns: int, digits: int = 2) -> list[str]:
+    """One number a column, of few digits so that it fits on a phone; none if their count is not that of the columns."""
+    return [number(value, digits) for value in values] if values is not None and values.size == columns else []

@@ -22,6 +22,7 @@ from symdiff.report.figures.model import word_length
 from symdiff.report.figures.process import gauges, shared_affine_denoised
 from symdiff.report.figures.training import training_loss
 from symdiff.report.images import BUDGET, image_grid
+from symdiff.report.pictures import strip
 from symdiff.report.rundata import read_run
 
 MakeRun = Callable[..., Path]
@@ -185,3 +186,11 @@ def test_values_that_are_not_finite_are_drawn_black_or_white() -> None:
     picture = decoded(image_grid(images, "alt").uri)
     levels = picture[picture.shape[0] // 2, :, 0][picture[picture.shape[0] // 2, :, 1] == 255]
     assert levels.reshape(4, -1)[:, 0].tolist() == [0, 255, 0, 255]
+
+
+def test_the_columns_of_a_trajectory_strip_are_labelled_shortly_enough_for_a_phone(
+    make_run: MakeRun, figure_arrays: dict[str, np.ndarray]
+) -> None:
+    levels = np.array([4.3e-5, 3.1e-4, 0.00153, 0.00702, 0.0263, 0.081, 0.24, 0.66, 1.0])
+    [grid] = strip(read_run(make_run(figures={**figure_arrays, "strip_alpha_bar": levels})))
+    assert list(grid.column_labels) == ["4e-5", "3e-4", "0.002", "0.007", "0.03", "0.08", "0.2", "0.7", "1"]

@@ -65,7 +65,7 @@ def training_terms(run: RunData) -> Plate | None:
     return Plate(
         "training-terms",
         "Terms of the loss",
-        "Reconstruction, prediction and, where it is penalised, the bracket condition; dotted rules separate stages.",
+        "Reconstruction, prediction and, where it is penalised, the bracket condition; thin rules separate stages.",
         draw("training-terms", plot, "term of the loss", "optimisation step, all stages"),
         "Curves of " + ", ".join(term for term, _ in terms) + " along the optimisation.",
     )
