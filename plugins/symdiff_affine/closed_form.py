@@ -21,6 +21,9 @@ from symdiff_affine.exact import ExactRepresentation, MonomialEncoder, Symmetric
 CARRIED = 0.08
 """Amplitude of the component carried beside the constant 1; the prediction error it costs grows with its square."""
 
+NEGLIGIBLE = 1e-6
+"""Components below this share of the largest variance are rounding, as where there are fewer states than latents."""
+
 FOLLOWED = 0.8
 """Share of its translation that the `lie` start gives the carried component: less bends the law less."""
 
@@ -46,7 +49,7 @@ def start(encoder: Encoder, rho: LieRepresentation | None, parts: PrincipalCompo
         last = row + size - 1
         bias[last] = 1
         q = torch.zeros_like(parts.mean)
-        if carried < len(parts.directions) and parts.variances[carried] > 0:
+        if carried < len(parts.directions) and parts.variances[carried] > NEGLIGIBLE * parts.variances[0]:
             q = CARRIED * parts.directions[carried] / parts.variances[carried].sqrt()
             weight[last] = q
             bias[last] -= q @ parts.mean

@@ -47,6 +47,21 @@ class ExactRepresentation(Representation):
             start = stop
         return result
 
+    def rollout(self, actions: Tensor, first: Tensor) -> Tensor:
+        """``z -> a z + (P v) c`` with c the constant of the block, without forming a matrix: O(m) an element."""
+        last = torch.tensor(self.block_sizes, device=first.device).cumsum(0) - 1
+        constant = last.repeat_interleave(torch.tensor(self.block_sizes, device=first.device))
+        moving = torch.ones(self.dimension, dtype=torch.bool, device=first.device)
+        moving[last] = False
+        shifts = actions.new_zeros(*actions.shape[:2], self.dimension)
+        shifts[..., moving] = actions[..., 1:] @ self.projection.T
+        latents = [first]
+        for t in range(actions.shape[1]):
+            z = latents[-1]
+            moved = actions[:, t, :1] * z + shifts[:, t] * z[:, constant]
+            latents.append(torch.where(moving, moved, z))
+        return torch.stack(latents, dim=1)
+
 
 class SymmetricPower(Representation):
     """The p-th symmetric power of ``[[a I_k, P v], [0, 1]]``: it acts on the monomials of degree p in ``(P x, 1)``.

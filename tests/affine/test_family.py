@@ -126,6 +126,10 @@ def test_exact_forms_are_homomorphisms_and_their_closed_form_encoder_is_equivari
     moved = model.encode(f.act(g[:3], x))
     predicted = (rho(g[:3]) @ model.encode(x)[..., None])[..., 0]
     torch.testing.assert_close(moved, predicted, rtol=1e-10, atol=1e-10)
+    # The rollout that forms no matrix is the product of the matrices.
+    actions, z = g.unflatten(0, (2, 3)), model.encode(x[:2])
+    expected = (rho(actions[:, 2]) @ rho(actions[:, 1]) @ rho(actions[:, 0]) @ z[..., None])[..., 0]
+    torch.testing.assert_close(rho.rollout(actions, z)[:, -1], expected, rtol=1e-10, atol=1e-10)
 
 
 def test_symmetric_powers_have_the_dimension_of_the_monomials() -> None:
@@ -161,6 +165,18 @@ def test_the_closed_form_start_of_lie_follows_its_components_almost_exactly(
     missed, spread = (z - predicted)[:, 1:].detach(), (z - z.mean((0, 1))).detach()
     assert float(missed.square().mean() / spread.square().mean()) < 0.02
     assert model.representation.bracket_error() < 0.5 * f.model(8).representation.bracket_error()
+
+
+def test_the_closed_form_start_is_finite_with_fewer_states_than_latents() -> None:
+    few = record(load_denoiser("gaussian"), DDPM(), 2, 4, device="cpu")
+    f = family()
+    start = f.sequences(few, 2, 50, torch.Generator().manual_seed(0))
+    model = f.model(32)
+    f.initialise(model, start)
+    predicted = model.predict(start.observations[:, 0], start.actions)
+    assert bool(predicted.isfinite().all())
+    assert bool(model.decode(predicted).isfinite().all())
+    assert float(predicted.detach().abs().max()) < 1e3
 
 
 def test_the_default_representation_of_a_lie_group_is_made_by_the_core() -> None:
