@@ -4,7 +4,7 @@ from symdiff.trajectories.cache import cache_directory, record_store, recorded, 
 from symdiff.trajectories.data import GAUGES, Sequences, Trajectories
 from symdiff.trajectories.device import resolve_device
 from symdiff.trajectories.recording import record
-from symdiff.trajectories.sequences import Windows, affordable, all_windows, cut
+from symdiff.trajectories.sequences import Windows, affordable, cut
 from symdiff.trajectories.store import is_recording, read_manifest, read_store, write_store
 
 __all__ = [
@@ -13,7 +13,6 @@ __all__ = [
     "Trajectories",
     "Windows",
     "affordable",
-    "all_windows",
     "cache_directory",
     "cut",
     "is_recording",

@@ -61,11 +61,6 @@ class Trajectories:
         c, h, w = self.states.shape[2:]
         return c, h, w
 
-    def mean(self, step: int) -> Float[Tensor, "traj c h w"]:
-        """Mean of step `step`: the next state less the injected noise, ``P x + Q x0hat``."""
-        p, q = float(self.state_coefficient[step]), float(self.denoised_coefficient[step])
-        return p * self.states[:, step] + q * self.denoised[:, step]
-
     def select(self, index: Int[Tensor, " n"] | slice) -> Trajectories:
         """The trajectories at `index`, as a new recording."""
         return replace(self, states=self.states[index], denoised=self.denoised[index])

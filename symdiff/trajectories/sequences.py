@@ -73,21 +73,6 @@ def cut(
     return _gather(trajectories, which, first, length)
 
 
-def all_windows(
-    trajectories: Trajectories, length: int, stride: int = 1, usable: Bool[Tensor, " steps"] | None = None
-) -> Windows:
-    """Every window whose start is a multiple of `stride`, trajectory by trajectory and in order of time.
-
-    Takes `length` and `usable` as `cut` does, and raises the same.
-    """
-    if stride < 1:
-        raise ConfigError(f"stride is {stride}", "give a positive number of steps between windows")
-    starts = _starts(trajectories, length, usable)
-    starts = starts[starts % stride == 0]
-    which = torch.arange(len(trajectories)).repeat_interleave(len(starts))
-    return _gather(trajectories, which, starts.repeat(len(trajectories)), length)
-
-
 def _starts(trajectories: Trajectories, length: int, usable: Tensor | None) -> Tensor:
     """First steps of the windows that fit and contain usable steps only."""
     steps = trajectories.steps
