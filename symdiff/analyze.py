@@ -25,6 +25,7 @@ from symdiff.diagnostics import (
     HEADLINE,
     Diagnosis,
     Evaluation,
+    action_energy,
     diagnose,
     guarantees,
     headline,
@@ -289,8 +290,7 @@ class _Run:
         )
         if reference is None:
             return evaluation
-        energy = headline(evaluation.with_model(reference))["action_energy"].value
-        return replace(evaluation, reference_energy=energy)
+        return replace(evaluation, reference_energy=action_energy(evaluation.with_model(reference)).value)
 
     def _held_out(self, length: int, n: int) -> Sequences:
         """`n` held-out sequences of `length` actions, shorter where steps outside the group leave no such run."""

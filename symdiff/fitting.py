@@ -61,11 +61,6 @@ class Fit:
         """The model the run reports."""
         return self.models[self.form]
 
-    @property
-    def history(self) -> list[dict[str, Any]]:
-        """What was logged, stage after stage."""
-        return [line for outcome in self.outcomes.values() for line in outcome.history]
-
 
 @dataclass(frozen=True)
 class Fitting:

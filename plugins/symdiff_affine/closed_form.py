@@ -8,6 +8,7 @@ component q with a small amplitude, which rho moves only to first order (``lie``
 from __future__ import annotations
 
 import math
+from itertools import accumulate
 
 import torch
 from torch import Tensor
@@ -74,24 +75,13 @@ def exact_model(
     sequences: Sequences, sizes: tuple[int, ...], observation_shape: tuple[int, int, int], hidden: int
 ) -> HAE:
     """``h(x) = (P x, 1)`` with P the principal components, in blocks; prediction error 0."""
-    k = min(sum(size - 1 for size in sizes), math.prod(observation_shape))
-    parts = components(sequences, k)
-    scale = parts.variances.mean().clamp_min(1e-12).rsqrt()
-    rows = torch.zeros(sum(size - 1 for size in sizes), len(parts.mean)).to(parts.mean)
-    rows[:k] = parts.directions * scale
-    encoder = Encoder(observation_shape, sum(sizes), hidden)
-    with torch.no_grad():
-        weight, bias = torch.zeros_like(encoder.linear.weight), torch.zeros_like(encoder.linear.bias)
-        row, exact = 0, 0
-        for size in sizes:
-            weight[row : row + size - 1] = rows[exact : exact + size - 1]
-            bias[row + size - 1] = 1
-            row, exact = row + size, exact + size - 1
-        encoder.linear.weight.copy_(weight)
-        encoder.linear.bias.copy_(bias)
-    return finish(
-        HAE(encoder, ExactRepresentation(rows, sizes), Decoder(sum(sizes), observation_shape, hidden)), sequences
-    )
+    parts = components(sequences, sum(size - 1 for size in sizes))
+    encoder = Encoder(observation_shape, sum(sizes), hidden).to(parts.mean)
+    start(encoder, None, parts, sizes)  # with no component left over to be carried
+    constants = {end - 1 for end in accumulate(sizes)}
+    moving = [row for row in range(sum(sizes)) if row not in constants]
+    rho = ExactRepresentation(encoder.linear.weight.detach()[moving], sizes)
+    return finish(HAE(encoder, rho, Decoder(sum(sizes), observation_shape, hidden)), sequences)
 
 
 def symmetric_model(

@@ -47,7 +47,7 @@ def null_evaluations(evaluation: Evaluation) -> dict[str, Evaluation]:
 def null_figures(name: str, evaluation: Evaluation) -> dict[str, float | None]:
     """The figures of one null, by the names of the estimates they stand beside."""
     found = rollouts(evaluation, evaluation.sequences, evaluation.latents, reconstruct=name in OWN_DECODER)
-    figures = {**prediction_figures(evaluation, found), **equivariance_figures(evaluation)}
+    figures = {**prediction_figures(found), **equivariance_figures(evaluation)}
     if name in NO_REPRESENTATION:
         return figures
     figures["homomorphism_error"] = homomorphism_figure(evaluation)

@@ -7,6 +7,7 @@ in the network's own basis; the whitened prediction error does not let a badly p
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -76,34 +77,34 @@ def prediction_errors(evaluation: Evaluation, found: Rollouts) -> dict[str, Esti
     estimates: dict[str, Estimate] = {}
     longest = found.prediction.shape[1] - 1
     for suffix, length in LENGTHS.items():
-        names = [f"prediction_error{suffix}", f"reconstruction_error{suffix}", f"prediction_error_whitened{suffix}"]
         if length > longest:
             reason = f"the sequences have only {longest} actions"
-            estimates |= {name: Estimate(value=None, n=0, caution=reason) for name in names}
+            names = ("prediction_error", "reconstruction_error", "prediction_error_whitened")
+            estimates |= {name + suffix: Estimate(value=None, n=0, caution=reason) for name in names}
             continue
-        # Prediction leaves out t = 1, where it is zero by construction.
-        t, t_prediction = slice(0, length + 1), slice(1, length + 1)
-        estimates[names[0]] = _estimate(evaluation, found.prediction[:, t_prediction], found.latent_variance[:, t])
-        estimates[names[2]] = _estimate(evaluation, found.whitened[:, t_prediction], found.whitened_variance[:, t])
-        if found.reconstruction is not None:
-            estimates[names[1]] = _estimate(evaluation, found.reconstruction[:, t], found.variance[:, t])
+        for name, error, variance in _shares(found, length):
+            estimates[name + suffix] = _estimate(evaluation, error, variance)
     return estimates
 
 
-def prediction_figures(evaluation: Evaluation, found: Rollouts) -> dict[str, float | None]:
+def prediction_figures(found: Rollouts) -> dict[str, float | None]:
     """The same shares without intervals: what nulls are judged by."""
-    figures: dict[str, float | None] = {}
-    for suffix, length in LENGTHS.items():
-        if length >= found.prediction.shape[1]:
-            continue
-        t, t_prediction = slice(0, length + 1), slice(1, length + 1)
-        figures[f"prediction_error{suffix}"] = share(found.prediction[:, t_prediction], found.latent_variance[:, t])
-        figures[f"prediction_error_whitened{suffix}"] = share(
-            found.whitened[:, t_prediction], found.whitened_variance[:, t]
-        )
-        if found.reconstruction is not None:
-            figures[f"reconstruction_error{suffix}"] = share(found.reconstruction[:, t], found.variance[:, t])
-    return figures
+    return {
+        name + suffix: share(error, variance)
+        for suffix, length in LENGTHS.items()
+        if length < found.prediction.shape[1]
+        for name, error, variance in _shares(found, length)
+    }
+
+
+def _shares(found: Rollouts, length: int) -> Iterator[tuple[str, Tensor, Tensor]]:
+    """Name, error and the variance it is a share of, for `length` actions."""
+    # Prediction leaves out t = 1, where it is zero by construction.
+    t, t_prediction = slice(0, length + 1), slice(1, length + 1)
+    yield "prediction_error", found.prediction[:, t_prediction], found.latent_variance[:, t]
+    yield "prediction_error_whitened", found.whitened[:, t_prediction], found.whitened_variance[:, t]
+    if found.reconstruction is not None:
+        yield "reconstruction_error", found.reconstruction[:, t], found.variance[:, t]
 
 
 def _estimate(evaluation: Evaluation, error: Tensor, variance: Tensor) -> Estimate:

@@ -48,7 +48,7 @@ def test_prediction_leaves_out_the_first_observation_and_the_variance_does_not(
 def test_figures_without_intervals_are_the_estimates(toy: Any) -> None:
     evaluation = still(toy)
     estimates = prediction_errors(evaluation, found(evaluation))
-    for name, value in prediction_figures(evaluation, found(evaluation)).items():
+    for name, value in prediction_figures(found(evaluation)).items():
         assert estimates[name].value == pytest.approx(value)
 
 

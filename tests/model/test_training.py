@@ -136,7 +136,7 @@ def test_large_images_are_trained_as_steadily_as_small_ones() -> None:
     f = AffineFamily(shape, AffineOptions(hidden=16, batch=8, rho="lie"))
     train, validation, _ = large.split()
     found = Fitting(f, 8, 3, 50, 0, CPU, Checkpoint(None)).fit(train, validation)
-    losses = [line["loss"] for line in found.history if line["loss"] is not None]
+    losses = [line["loss"] for line in found.outcomes["lie"].history if line["loss"] is not None]
     assert max(losses) < 2 * found.outcomes["lie"].start
 
 
@@ -152,7 +152,10 @@ def test_lie_projected_goes_through_lie_and_lands_on_a_homomorphism(recording: T
     assert projected.bracket_error() < 1e-6
     assert found.moved is not None
     assert 0 < found.moved < 0.5
-    assert {line["stage"] for line in found.history} == {"lie", "lie-projected"}
+    assert {line["stage"] for outcome in found.outcomes.values() for line in outcome.history} == {
+        "lie",
+        "lie-projected",
+    }
 
 
 @pytest.mark.parametrize(("rho", "form"), [("lie", "lie"), ("mlp", "mlp"), ("exact", "exact")])
