@@ -269,6 +269,7 @@ class _Run:
         used = {"steps": self.recording.steps, "trajectories": len(self.recording), "latent": self.latent}
         return {**self.config.model_dump(mode="json"), **used, "run_id": self.config.run_id}
 
+    @torch.no_grad()
     def evaluation(self) -> Evaluation:
         """The model of the run with all held-out data, in float64 on the CPU."""
         seed = self.config.seed
