@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from symdiff.analyze import analyze
     from symdiff.config import RunConfig
+    from symdiff.decomposition import Decomposition, decompose
     from symdiff.errors import (
         ConfigError,
         DeviceError,
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
         GateError,
         GroupElementError,
         InterruptedRunError,
+        MatricesError,
         MissingExtraError,
         ModelError,
         NonFiniteError,
@@ -46,6 +48,8 @@ _HOME = {
     "Representation": "symdiff.representations",
     "RunConfig": "symdiff.config",
     "analyze": "symdiff.analyze",
+    "decompose": "symdiff.decomposition",
+    "Decomposition": "symdiff.decomposition",
     "Sequences": "symdiff.trajectories",
     "Trajectories": "symdiff.trajectories",
     "Estimate": "symdiff.result",
@@ -58,6 +62,7 @@ _HOME = {
     "GateError": "symdiff.errors",
     "GroupElementError": "symdiff.errors",
     "InterruptedRunError": "symdiff.errors",
+    "MatricesError": "symdiff.errors",
     "MissingExtraError": "symdiff.errors",
     "ModelError": "symdiff.errors",
     "NonFiniteError": "symdiff.errors",
@@ -98,6 +103,7 @@ def __dir__() -> list[str]:
 
 __all__ = [
     "ConfigError",
+    "Decomposition",
     "DeviceError",
     "DiskError",
     "DivergedError",
@@ -106,6 +112,7 @@ __all__ = [
     "GroupElementError",
     "GroupFamily",
     "InterruptedRunError",
+    "MatricesError",
     "MissingExtraError",
     "ModelError",
     "NonFiniteError",
@@ -123,6 +130,7 @@ __all__ = [
     "UsageError",
     "__version__",
     "analyze",
+    "decompose",
     "hookimpl",
     "load_result",
 ]

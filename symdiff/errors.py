@@ -78,6 +78,12 @@ class ConfigError(RefusedError):
     code = "config"
 
 
+class MatricesError(RefusedError):
+    """The matrices to decompose are not K invertible real matrices of one size."""
+
+    code = "matrices"
+
+
 class ModelError(RefusedError):
     """The diffusion model is unknown, unreadable or of the wrong shape."""
 

@@ -1,0 +1,135 @@
+"""What a decomposition says: the blocks, the basis that shows them, and the evidence."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+SetVerdict = Literal["irreducible", "decomposable", "reducible-indecomposable", "unresolved"]
+BlockVerdict = Literal["irreducible", "reducible-indecomposable", "unresolved"]
+RealType = Literal["R", "C", "H"]
+
+
+@dataclass(frozen=True)
+class Block:
+    """One equivalence class of indecomposable summands.
+
+    Attributes
+    ----------
+    dim
+        Dimension of one copy.
+    multiplicity
+        Number of equivalent copies.
+    type
+        The division algebra of endomorphisms modulo their radical: real (``R``), complex (``C``) or quaternionic
+        (``H``); ``None`` where the noise does not let one tell.
+    verdict
+        Whether a copy is irreducible, reducible but indecomposable, or not resolved at this noise.
+    flag
+        For a reducible-indecomposable copy: the dimensions of its radical filtration, smallest first and ending in
+        `dim`, e.g. ``(n, n + 1)`` for the matrices ``[[a I, v], [0, 1]]``. Within the copy's columns of the basis
+        the first ``flag[0]`` span the first invariant subspace, and so on.
+    obstruction
+        For a reducible-indecomposable copy: the share, in [0, 1], of the extension that no complement removes;
+        0 would mean that the invariant subspace has an invariant complement.
+    columns
+        The half-open range of columns of the basis of each copy.
+    """
+
+    dim: int
+    multiplicity: int
+    type: RealType | None
+    verdict: BlockVerdict
+    flag: tuple[int, ...] | None
+    obstruction: float | None
+    columns: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Decomposition:
+    """How the space decomposes under a set of matrices, with the evidence.
+
+    Attributes
+    ----------
+    verdict
+        ``irreducible``, ``decomposable``, ``reducible-indecomposable``, or ``unresolved`` at this noise.
+    reason
+        One sentence: what the verdict rests on, or what kept it from being given.
+    blocks
+        One entry an equivalence class, smallest dimension first. Under ``unresolved`` they are what could be
+        separated, and the blocks not resolved say so.
+    basis
+        ``[m, m]``, columns grouped by block and copy; ``inv(basis) @ A_k @ basis`` is block diagonal up to noise.
+        Orthogonal where the given matrices are. A tensor on the device of the input, or a numpy array if that was given.
+    count, size
+        K and m of the given ``[K, m, m]``.
+    noise
+        The noise level used: ``A_k + noise * N(0, 1) / sqrt(m)``.
+    noise_source
+        ``given``, or what it was estimated from: ``orthogonality defect``, ``commutator gap``, ``rounding``.
+    path
+        ``orthogonal``, ``unitarised`` (after a change of basis to an invariant form) or ``general``.
+    off_block
+        Root mean square over k of the part of ``inv(basis) @ A_k @ basis`` outside the blocks, relative to all of it.
+    largest_accepted_cut, smallest_rejected_cut
+        Residual of a cut over what noise alone would leave (1 is noise); the largest one accepted and the smallest one
+        rejected, ``None`` where there was none. A verdict is given only where they are well apart.
+    commutant_dim
+        Real dimension of the commutant, {X : X A_k = A_k X for all k}; ``None`` when unresolved.
+    stability
+        Fraction of bootstrap resamples of the matrices on which the same structure is found; ``None`` if not asked for.
+    resamples
+        Number of resamples behind `stability`.
+    cautions
+        When not to trust the verdict, e.g. too few matrices to identify the group they were drawn from.
+    """
+
+    verdict: SetVerdict
+    reason: str
+    blocks: tuple[Block, ...]
+    basis: Tensor | np.ndarray
+    count: int
+    size: int
+    noise: float
+    noise_source: str
+    path: str
+    off_block: float
+    largest_accepted_cut: float | None
+    smallest_rejected_cut: float | None
+    commutant_dim: int | None
+    stability: float | None
+    resamples: int
+    cautions: tuple[str, ...] = ()
+
+    @property
+    def structure(self) -> tuple[tuple[int, int, str | None], ...]:
+        """Sorted (dim, multiplicity, type) of the blocks."""
+        return tuple(sorted((b.dim, b.multiplicity, b.type) for b in self.blocks))
+
+    @property
+    def flag(self) -> tuple[int, ...] | None:
+        """The flag of the block with the largest extension, ``None`` where no block has one."""
+        flagged = [b for b in self.blocks if b.flag is not None]
+        return max(flagged, key=lambda b: b.dim).flag if flagged else None
+
+    @property
+    def obstruction(self) -> float | None:
+        """The smallest obstruction of the blocks that have one: how far the nearest of them is from splitting."""
+        return min((b.obstruction for b in self.blocks if b.obstruction is not None), default=None)
+
+    def transform(self, matrices: Tensor | np.ndarray) -> Tensor | np.ndarray:
+        """``inv(basis) @ matrices @ basis`` for matrices ``[..., m, m]``, of the kind that was given."""
+        if isinstance(matrices, np.ndarray):
+            basis = self.basis if isinstance(self.basis, np.ndarray) else self.basis.cpu().numpy()
+            return np.linalg.solve(basis, matrices @ basis)
+        basis = torch.as_tensor(self.basis, dtype=matrices.dtype, device=matrices.device)
+        return torch.linalg.solve(basis, matrices @ basis)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON, without the basis."""
+        fields = asdict(self, dict_factory=lambda items: {k: v for k, v in items if k != "basis"})
+        return {**fields, "flag": self.flag, "obstruction": self.obstruction}
