@@ -15,7 +15,6 @@ import matplotlib
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from numpy.typing import NDArray
@@ -31,6 +30,9 @@ _VARIABLES |= {colour: f"--series-{index}" for index, colour in enumerate(SERIES
 
 WIDTH, HEIGHT = 344, 236
 """Size in CSS pixels: the width of a phone, so that text in a figure is never scaled down."""
+
+RESOLUTION = 288
+"""Dots per inch of a ``png``: four for every CSS pixel."""
 
 LEGEND = 50
 """Characters that fit into one row of the legend, a handle counting as four."""
@@ -101,11 +103,8 @@ def draw(name: str, plot: Callable[[Axes], None], ylabel: str, xlabel: str) -> s
     ylabel, xlabel
         Axis labels; the vertical one is set flat above the axis.
     """
-    # The salt makes identifiers a function of the content alone.
-    with matplotlib.rc_context({**_STYLE, "svg.hashsalt": name}):
-        figure = Figure(figsize=(WIDTH / 72, HEIGHT / 72))
-        FigureCanvasSVG(figure)
-        figure.patch.set_visible(False)
+
+    def compose(figure: Figure) -> None:
         axes = figure.add_axes((0.125, 0.175, 0.86, 0.715))
         axes.patch.set_visible(False)
         axes.spines["left"].set_visible(False)
@@ -128,9 +127,45 @@ def draw(name: str, plot: Callable[[Axes], None], ylabel: str, xlabel: str) -> s
                 borderaxespad=0.1,
             )
         figure.text(0.012, 0.975, ylabel, color=MUTED, va="top", fontsize=11)
-        buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
-    return _inline(buffer.getvalue(), name)
+
+    return draw_figure(name, compose)
+
+
+def draw_figure(name: str, compose: Callable[[Figure], None], height: int = HEIGHT) -> str:
+    """Draw a figure of any layout and return it as SVG markup for a page.
+
+    Parameters
+    ----------
+    name
+        Prefix of every identifier in the markup, unique on the page.
+    compose
+        Draws on an empty, transparent figure of ``WIDTH x height`` points, in the placeholder colours.
+    height
+        Height in CSS pixels.
+    """
+    body = render(compose, "svg", height, salt=name).decode()
+    return _inline(body, name, height)
+
+
+def render(compose: Callable[[Figure], None], kind: str, height: int = HEIGHT, salt: str = "symdiff") -> bytes:
+    """Draw a figure as the bytes of an ``svg`` or ``png`` file, the same for the same content.
+
+    Parameters
+    ----------
+    compose, height
+        As for `draw_figure`.
+    salt
+        What makes identifiers of an ``svg`` a function of the content alone.
+    """
+    buffer = io.BytesIO()
+    with matplotlib.rc_context({**_STYLE, "svg.hashsalt": salt}):
+        figure = Figure(figsize=(WIDTH / 72, height / 72))
+        figure.patch.set_visible(False)
+        compose(figure)
+        stamps = ("Date", "Creator", "Format", "Type") if kind == "svg" else ("Software",)
+        resolution = RESOLUTION if kind == "png" else "figure"
+        figure.savefig(buffer, format=kind, dpi=resolution, metadata=dict.fromkeys(stamps))
+    return buffer.getvalue()
 
 
 def scale(axes: Axes, values: Iterable[Float[NDArray[Any], "..."]], decades: float = 1.3) -> None:
@@ -154,7 +189,7 @@ def scale(axes: Axes, values: Iterable[Float[NDArray[Any], "..."]], decades: flo
         axes.set_ylim(centre / 12, centre * 12)
 
 
-def _inline(svg: str, name: str) -> str:
+def _inline(svg: str, name: str, height: int) -> str:
     """Strip what a page does not need, make identifiers unique, and hand the colours to the style sheet."""
     body = svg[svg.index("<svg") :]
     body = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", body, flags=re.DOTALL)
@@ -168,4 +203,4 @@ def _inline(svg: str, name: str) -> str:
     body = re.sub(r"(#[0-9a-f]{6})", lambda m: f"var({_VARIABLES[m[1]]})" if m[1] in _VARIABLES else m[1], body)
     body = re.sub(r"<[^>]*>", lambda tag: re.sub(r"(\.\d\d)\d+", r"\1", tag[0]), body)
     body = re.sub(r"\s*\n\s*", "\n", body)
-    return re.sub(r"<svg[^>]*>", f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" aria-hidden="true">', body, count=1).strip()
+    return re.sub(r"<svg[^>]*>", f'<svg viewBox="0 0 {WIDTH} {height}" aria-hidden="true">', body, count=1).strip()
