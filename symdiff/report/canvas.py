@@ -201,6 +201,7 @@ def _inline(svg: str, name: str, height: int) -> str:
     body = re.sub(r"font(-family)?: (?:[\d.]+px )?'[^;\"]*(;|(?=\"))", "", body)
     body = re.sub(r"transform=\"rotate\(-0 [^\"]*\"", "", body)
     body = re.sub(r"(#[0-9a-f]{6})", lambda m: f"var({_VARIABLES[m[1]]})" if m[1] in _VARIABLES else m[1], body)
-    body = re.sub(r"<[^>]*>", lambda tag: re.sub(r"(\.\d\d)\d+", r"\1", tag[0]), body)
+    # An image is placed by a factor for each of its pixels: two digits of that would move its far edge.
+    body = re.sub(r"<(?!image)[^>]*>", lambda tag: re.sub(r"(\.\d\d)\d+", r"\1", tag[0]), body)
     body = re.sub(r"\s*\n\s*", "\n", body)
     return re.sub(r"<svg[^>]*>", f'<svg viewBox="0 0 {WIDTH} {height}" aria-hidden="true">', body, count=1).strip()

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby, pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Polygon
 from numpy.typing import NDArray
 
-from symdiff.report.canvas import INK, MUTED, RULE, WIDTH, Plate, draw_figure, render
-from symdiff.report.notation import setting
+from symdiff.report.canvas import WIDTH, Plate, draw_figure, render
+from symdiff.report.figures.heatmap import PAGE, SHEET, Palette, colour_bar, place_axes, pool, shade
 
 HEIGHT = 198
 SIDE, TOP = 128, 26
@@ -34,28 +33,8 @@ INSET = 12
 CELLS = 192
 """Cells of a picture on a page, more being pooled: a side is shown no larger than this."""
 
-LEVELS = 48
-"""Steps of a colour. Noise of more steps does not compress, and nobody sees them."""
-
-SHADE = to_rgb("#4a84bd")
-"""Reads on light and dark paper alike, because weak entries are transparent rather than white."""
-
 INDECOMPOSABLE = "◥"
 """Beside the label of a block that is reducible but indecomposable: the shape of its matrices."""
-
-
-class Palette(NamedTuple):
-    """Colours of text, secondary text, thin rules, and the background (``None``: transparent)."""
-
-    ink: str
-    muted: str
-    rule: str
-    paper: str | None
-
-
-PAGE = Palette(INK, MUTED, RULE, None)
-SHEET = Palette("#1c1b19", "#605d57", "#dedbd3", "#ffffff")
-"""The light colours of a page, for a picture that stands alone."""
 
 
 def mean_magnitude(matrices: Float[NDArray[Any], "k m m"]) -> Float[NDArray[Any], "m m"]:
@@ -82,7 +61,7 @@ def block_picture(
     name
         Identifier, unique on the page.
     """
-    pooled = _pool(before, CELLS), _pool(after, CELLS)
+    pooled = pool(before, CELLS), pool(after, CELLS)
     labels = [text for _, text in block_labels(blocks, len(blocks) + 1)]
     return Plate(
         name,
@@ -124,21 +103,6 @@ def block_labels(blocks: Sequence[Mapping[str, Any]], most: int) -> list[tuple[f
     return sorted((centre, text) for _, centre, text in found)
 
 
-def _pool(picture: Float[NDArray[Any], "m m"], most: int) -> Float[NDArray[Any], "n n"]:
-    """Root mean square over squares of entries, so that no side has more than `most` cells."""
-    size = len(picture)
-    factor = -(-size // most)
-    if factor == 1:
-        return picture
-    cells = -(-size // factor)
-    padded = np.full((cells * factor, cells * factor), np.nan)
-    padded[:size, :size] = picture
-    pooled: NDArray[np.float64] = np.sqrt(
-        np.nanmean(np.square(padded.reshape(cells, factor, cells, factor)), axis=(1, 3))
-    )
-    return pooled
-
-
 def _label(block: Mapping[str, Any]) -> str:
     mark = {"reducible-indecomposable": f" {INDECOMPOSABLE}", "unresolved": " ?"}.get(block["verdict"], "")
     kind = block["type"] or ("" if mark == " ?" else "?")
@@ -168,11 +132,11 @@ def _compose(
     size = len(whole)
     limits = colour_range(before, whole, blocks)
     for left, picture, title in zip(LEFT, (before, after), ("as given", "in the basis found"), strict=True):
-        axes = _axes(figure, left, TOP, SIDE, SIDE)
+        axes = place_axes(figure, left, TOP, SIDE, SIDE)
         cell = -(-size // len(picture))
         edge = cell * len(picture)
         smooth = len(picture) > 2 * SIDE and palette.paper is not None
-        axes.imshow(_shade(picture, limits), extent=(0, edge, edge, 0), interpolation="auto" if smooth else "none")
+        axes.imshow(shade(picture, limits), extent=(0, edge, edge, 0), interpolation="auto" if smooth else "none")
         axes.set_xlim(0, size)
         axes.set_ylim(size, 0)
         for spine in axes.spines.values():
@@ -180,17 +144,9 @@ def _compose(
         figure.text(left / WIDTH, 1 - (TOP - 7) / HEIGHT, title, color=palette.muted, fontsize=10.5)
     _outline(axes, blocks, size, palette)
     _write_labels(figure, blocks, size, palette)
-    _colour_bar(figure, limits, palette)
-
-
-def _axes(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
-    """Axes without ticks, placed in CSS pixels from the upper left corner."""
-    box = (left / WIDTH, 1 - (top + height) / HEIGHT, width / WIDTH, height / HEIGHT)
-    axes = figure.add_axes(box)
-    axes.patch.set_visible(False)
-    axes.grid(False)
-    axes.set(xticks=[], yticks=[])
-    return axes
+    colour_bar(place_axes(figure, LEFT[0] + INSET, TOP + SIDE + 14, SIDE - 2 * INSET, 7), limits, palette)
+    where = LEFT[1] / WIDTH, 1 - (TOP + SIDE + 17.5) / HEIGHT
+    figure.text(*where, "root mean square over the matrices", color=palette.muted, fontsize=9.5, va="center")
 
 
 def colour_range(
@@ -206,17 +162,6 @@ def colour_range(
     outside = after[~inside & np.isfinite(after)]
     floor = float(np.median(outside)) / 3 if outside.size else top * 10**-FEWEST_DECADES
     return float(np.clip(floor, top * 10**-MOST_DECADES, top * 10**-FEWEST_DECADES)), top
-
-
-def _shade(picture: Float[NDArray[Any], "n n"], limits: tuple[float, float]) -> UInt8[NDArray[Any], "n n 4"]:
-    """One colour whose opacity is the logarithm of the magnitude within `limits`."""
-    low, high = np.log10(limits)
-    with np.errstate(divide="ignore"):
-        level = np.clip((np.log10(np.nan_to_num(picture)) - low) / (high - low), 0, 1)
-    image = np.empty((*picture.shape, 4), dtype=np.uint8)
-    image[..., :3] = np.rint(255 * np.array(SHADE))
-    image[..., 3] = np.rint(np.rint(level * LEVELS) * 255 / LEVELS)
-    return image
 
 
 def _outline(axes: Axes, blocks: Sequence[Mapping[str, Any]], size: int, palette: Palette) -> None:
@@ -249,27 +194,10 @@ def _write_labels(figure: Figure, blocks: Sequence[Mapping[str, Any]], size: int
         at[index] = min(at[index], bottom)
         bottom = at[index] - LINE
     right = LEFT[1] + SIDE
-    leaders = _axes(figure, right, TOP, 10, SIDE)
+    leaders = place_axes(figure, right, TOP, 10, SIDE)
     leaders.set_axis_off()
     leaders.set_xlim(0, 10)
     leaders.set_ylim(TOP + SIDE, TOP)
     for y, goal, (_, text) in zip(at, wanted, labels, strict=True):
         leaders.plot([1.5, 4, 8], [goal, goal, y], color=palette.muted, linewidth=0.5, clip_on=False)
         figure.text((right + 10) / WIDTH, 1 - y / HEIGHT, text, color=palette.ink, fontsize=9.5, va="center_baseline")
-
-
-def _colour_bar(figure: Figure, limits: tuple[float, float], palette: Palette) -> None:
-    """A bar from transparent to coloured, labelled at powers of ten."""
-    low, high = np.log10(limits)
-    bar = _axes(figure, LEFT[0] + INSET, TOP + SIDE + 14, SIDE - 2 * INSET, 7)
-    ramp = 10 ** np.linspace(low, high, LEVELS)[None, :]
-    bar.imshow(_shade(ramp, limits), extent=(low, high, 0, 1), aspect="auto", interpolation="none")
-    for spine in bar.spines.values():
-        spine.set(visible=True, color=palette.rule, linewidth=0.7)
-    every = int(np.ceil((high - low) / 3))
-    # From the top down, so that the largest magnitude is labelled.
-    powers = range(int(np.floor(high)), int(np.ceil(low)) - 1, -every)
-    bar.set_xticks(powers, [setting(10.0**power) for power in powers], color=palette.muted, fontsize=9.5)
-    bar.tick_params(axis="x", length=2.5, pad=1.5, color=palette.muted)
-    where = (LEFT[1]) / WIDTH, 1 - (TOP + SIDE + 17.5) / HEIGHT
-    figure.text(*where, "root mean square over the matrices", color=palette.muted, fontsize=9.5, va="center")
