@@ -15,7 +15,7 @@ from benchmarks.measure import Table, machine
 
 
 def main() -> None:
-    names = "\n".join(f"  {name:16} {what}" for name, what in BENCHMARKS.items())
+    names = "\n".join(f"  {name:24} {what}" for name, what in BENCHMARKS.items())
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description=f"What symdiff costs.\n\n{names}",
