@@ -1,0 +1,158 @@
+"""Which irreducible pieces are equivalent, and over which division algebra: R, C or H."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from symdiff.decomposition.commutant import DENSE, Noise, Search, collect, full_space, search
+from symdiff.decomposition.cuts import REJECT
+from symdiff.decomposition.general import endomorphisms
+from symdiff.decomposition.structure import RealType
+from symdiff.decomposition.sylvester import Part
+from symdiff.decomposition.unitary import Piece, skew_commutant
+
+_TYPES: dict[int, RealType] = {0: "R", 1: "C", 3: "H"}
+
+
+@dataclass(frozen=True)
+class Class:
+    """Equivalent irreducible pieces.
+
+    Attributes
+    ----------
+    pieces
+        The copies.
+    type
+        Their division algebra; ``None`` if not resolved.
+    reason
+        What kept the type or an equivalence from being resolved; empty if nothing did.
+    """
+
+    pieces: list[Piece]
+    type: RealType | None
+    reason: str = ""
+
+
+def classes(found: list[Piece], noise: Noise, generator: torch.Generator) -> list[Class]:
+    """Group irreducible pieces of (orthogonal) matrices by equivalence and find their types."""
+    groups: list[list[Piece]] = []
+    reasons: dict[int, str] = {}
+    for piece in found:
+        at = None
+        for i, group in enumerate(groups):
+            if not piece.resolved or not group[0].resolved or group[0].part.dim != piece.part.dim:
+                continue
+            same = equivalent(piece.part, group[0].part, noise, generator)
+            if same is None:
+                reasons[len(groups)] = f"whether two parts of dimension {piece.part.dim} are equivalent is not resolved"
+            elif same:
+                at = i
+                break
+        if at is None:
+            groups.append([piece])
+        else:
+            groups[at].append(piece)
+    return [_typed(group, noise, generator, reasons.get(i, "")) for i, group in enumerate(groups)]
+
+
+def _typed(group: list[Piece], noise: Noise, generator: torch.Generator, reason: str) -> Class:
+    piece = group[0]
+    if not piece.resolved:
+        return Class(group, None, piece.reason)
+    found = skew_commutant(piece.part, noise, generator)
+    kind = _TYPES.get(len(found.found)) if found.resolved else None
+    if kind is None:
+        reason = reason or f"the type (R, C or H) of a part of dimension {piece.part.dim} is not resolved"
+    return Class(group, kind, reason)
+
+
+def equivalent(left: Part, right: Part, noise: Noise, generator: torch.Generator) -> bool | None:
+    """Whether two irreducible parts are equivalent; ``None`` if the noise does not let one tell.
+
+    Equivalent parts have equal traces; where the traces agree an intertwiner decides.
+    """
+    traces = (left.matrices - right.matrices).diagonal(dim1=1, dim2=2).sum(1)
+    variance = noise.level**2 / left.columns.shape[0] * (_trace_share(left) + _trace_share(right))
+    if float(traces.square().mean()) >= REJECT * variance and float(traces.square().mean()) >= noise.guard:
+        return False
+    found = intertwiners(left, right, noise, generator, limit=1)
+    if len(found.found):
+        return True
+    return False if found.resolved else None
+
+
+def modules(
+    found: list[tuple[Piece, RealType | None]], noise: Noise, generator: torch.Generator
+) -> tuple[list[Class], int | None]:
+    """Group indecomposable pieces by isomorphism, and count the dimension of the commutant.
+
+    Two indecomposable modules are isomorphic iff some intertwiner is invertible, and then a generic one is. The
+    commutant is the sum of all spaces of intertwiners; those between pieces that are not isomorphic lie in its radical.
+
+    Returns
+    -------
+    list of Class
+    int or None
+        Dimension of the commutant, ``None`` if not resolved.
+    """
+    groups: list[Class] = []
+    for piece, kind in found:
+        for i, group in enumerate(groups):
+            first = group.pieces[0]
+            if not piece.resolved or not first.resolved or first.part.dim != piece.part.dim or group.type != kind:
+                continue
+            same = _isomorphic(piece.part, first.part, noise, generator)
+            if same:
+                groups[i] = Class([*group.pieces, piece], kind, group.reason)
+                break
+            if same is None:
+                reason = f"whether two parts of dimension {piece.part.dim} are isomorphic is not resolved"
+                groups[i] = Class(group.pieces, kind, reason)
+        else:
+            groups.append(Class([piece], kind, piece.reason))
+    return groups, _commutant_dim(groups, noise, generator)
+
+
+def _isomorphic(left: Part, right: Part, noise: Noise, generator: torch.Generator) -> bool | None:
+    found = intertwiners(left, right, noise, generator)
+    if not len(found.found):
+        return False if found.resolved else None
+    weights = torch.randn(len(found.found), generator=generator, dtype=torch.float64).to(left.matrices)
+    singular = torch.linalg.svdvals(torch.einsum("n,nij->ij", weights, found.found))
+    error = (len(left.matrices) * found.rejected) ** -0.5 if found.rejected else 0.0
+    ratio = float(singular[-1] / singular[0])
+    if ratio >= max(1e-3, 16 * error):
+        return True
+    return False if ratio <= max(1e-6, 4 * error) else None
+
+
+def _commutant_dim(groups: list[Class], noise: Noise, generator: torch.Generator) -> int | None:
+    total = 0
+    for left in groups:
+        for right in groups:
+            one, other = left.pieces[0].part, right.pieces[0].part
+            if one is other and one.dim == 1:
+                total += len(left.pieces) ** 2
+                continue
+            found = endomorphisms(one, noise, generator) if one is other else intertwiners(one, other, noise, generator)
+            if not found.resolved or not found.complete:
+                return None
+            total += (len(found.found) + (one is other)) * len(left.pieces) * len(right.pieces)
+    return total
+
+
+def _trace_share(part: Part) -> float:
+    """Variance of the trace of the noise ``U N S`` for N of unit variance."""
+    return float((part.columns @ part.rows).square().sum())
+
+
+def intertwiners(
+    left: Part, right: Part, noise: Noise, generator: torch.Generator, *, limit: int = 12
+) -> Search:
+    """Search for Y with ``A_k Y = Y B_k``: all of them in small dimensions, else one."""
+    p, q = left.dim, right.dim
+    if p * q <= DENSE:
+        return search(left, right, full_space(p, q, left.matrices), noise)
+    return collect(left, right, noise, generator, limit=limit, sweep=False)

@@ -1,0 +1,196 @@
+"""Elements of the commutant of a part: found, or shown not to be there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from symdiff.decomposition.cuts import ACCEPT, REJECT
+from symdiff.decomposition.sylvester import Part, Spectrum, descend, noise_share, residual_share, spectrum
+
+# Spaces of at most so many dimensions are searched whole, by a dense singular value decomposition.
+DENSE = 160
+
+
+@dataclass(frozen=True)
+class Noise:
+    """The noise level of the given ``[K, m, m]`` matrices.
+
+    Attributes
+    ----------
+    level
+        sigma in ``A_k + sigma * N(0, 1) / sqrt(m)``, never below rounding.
+    guard
+        Residuals below this share of the mean one are not taken for structure: 0 where the noise was given. An estimate
+        from the orthogonality defect does not see noise that keeps the matrices orthogonal.
+    """
+
+    level: float
+    guard: float = 0.0
+
+    def expected(self, left: Part, right: Part, x: Tensor) -> Tensor:
+        """Residual that noise alone leaves of true intertwiners ``[..., p, q]`` of unit norm."""
+        return self.level**2 / left.columns.shape[0] * noise_share(left, right, x)
+
+
+@dataclass(frozen=True)
+class Search:
+    """What a search of the commutant (or of the intertwiners) of a part found.
+
+    Attributes
+    ----------
+    found
+        ``[n, p, q]``, orthonormal where more than one: elements whose residual is that of noise.
+    complete
+        Whether `found` spans all there are.
+    resolved
+        Whether everything else is clearly not noise.
+    rejected
+        Smallest residual over noise among what was not found to be noise; ``None`` if nothing was left.
+    """
+
+    found: Tensor
+    complete: bool
+    resolved: bool
+    rejected: float | None
+
+
+def symmetric_space(d: int, like: Tensor) -> Tensor:
+    """Orthonormal basis ``[d (d + 1) / 2 - 1, d, d]`` of the symmetric matrices of trace 0."""
+    units = torch.eye(d * d).to(like).reshape(d, d, d, d)
+    i, j = torch.triu_indices(d, d, 1)
+    off = (units[i, j] + units[j, i]) / 2**0.5
+    # Helmert's contrasts: orthonormal diagonals of trace 0.
+    contrasts = torch.tril(torch.ones(d, d), -1)[1:] - torch.diag(torch.arange(d, dtype=torch.float32))[1:]
+    diagonals = torch.diag_embed(contrasts.to(like))
+    diagonals = diagonals / diagonals.square().sum((1, 2), keepdim=True).sqrt()
+    return torch.cat([diagonals, off])
+
+
+def skew_space(d: int, like: Tensor) -> Tensor:
+    """Orthonormal basis ``[d (d - 1) / 2, d, d]`` of the skew matrices."""
+    units = torch.eye(d * d).to(like).reshape(d, d, d, d)
+    i, j = torch.triu_indices(d, d, 1)
+    return (units[i, j] - units[j, i]) / 2**0.5
+
+
+def full_space(p: int, q: int, like: Tensor, *, traceless: bool = False) -> Tensor:
+    """Orthonormal basis of the ``[p, q]`` matrices, or of those of trace 0."""
+    if traceless:
+        return torch.cat([symmetric_space(p, like), skew_space(p, like)])
+    return torch.eye(p * q).to(like).reshape(p * q, p, q)
+
+
+def search(left: Part, right: Part, space: Tensor, noise: Noise) -> Search:
+    """Search a whole space ``[n, p, q]`` for intertwiners of two parts."""
+    return judge(spectrum(left.matrices, right.matrices, space), left, right, noise)
+
+
+def judge(found: Spectrum, left: Part, right: Part, noise: Noise) -> Search:
+    """Tell noise from structure in a spectrum of residuals."""
+    if not len(found.residuals):
+        return Search(found.directions, True, True, None)
+    ratio = found.residuals / noise.expected(left, right, found.directions)
+    near = ratio <= ACCEPT
+    rest = ratio[~near]
+    guarded = found.residuals[~near] < noise.guard * found.residuals.mean()
+    resolved = not bool((rest < REJECT).any()) and not bool(guarded.any())
+    return Search(found.directions[near], True, resolved, float(rest.min()) if len(rest) else None)
+
+
+def symmetric_commutant(part: Part, noise: Noise, generator: torch.Generator) -> Search:
+    """Search for symmetric matrices of trace 0 that commute with the (orthogonal) matrices of a part."""
+    d = part.dim
+    if d * (d + 1) // 2 - 1 <= DENSE:
+        return search(part, part, symmetric_space(d, part.matrices), noise)
+    x = torch.randn(d, d, generator=generator, dtype=torch.float64).to(part.matrices)
+    x = x + x.mT
+    return by_descent(part, part, _traceless(x), noise, generator, parity=1)
+
+
+def by_descent(
+    left: Part, right: Part, start: Tensor, noise: Noise, generator: torch.Generator | None, *, parity: int = 0
+) -> Search:
+    """Search with one random start instead of the whole space: one element if there is any.
+
+    A generator asks for sweeps first: averaging over one (orthogonal) element at a time, ``X <- (X + A X B^T) / 2``,
+    halves on average the squared norm of what does not commute, for two matrix products.
+    """
+    a, b = left.matrices, right.matrices
+    target = 2 * float(noise.expected(left, right, start))
+    # The share of a random start in a space of one dimension; what is left below a millionth of it is not there.
+    give_up = 1e-6 / start.numel()
+    x, energy = start, float(start.square().sum())
+    if generator is not None:
+        x = _swept(a, b, start, target, give_up, generator)
+    kept = float(x.square().sum()) / energy
+    if kept > give_up:
+        descent = descend(a, b, x, target=target, give_up=give_up / kept, parity=parity)
+        x, kept = descent.x, kept * descent.kept
+        if kept > give_up and descent.residual <= ACCEPT * float(noise.expected(left, right, x)):
+            return Search(x[None] / x.norm(), False, True, None)
+    # Nothing came down to noise; the smallest Ritz value says how far from it everything stays.
+    smallest = descend(a, b, start, target=0.0, give_up=give_up, parity=parity, iterations=60).smallest
+    ratio = smallest / float(noise.expected(left, right, start))
+    mean = float(residual_share(a, b, start))
+    resolved = kept <= give_up and ratio >= REJECT and smallest >= noise.guard * mean
+    return Search(start.new_zeros(0, *start.shape), True, resolved, ratio)
+
+
+def collect(
+    left: Part, right: Part, noise: Noise, generator: torch.Generator, *, limit: int, parity: int = 0, sweep: bool
+) -> Search:
+    """Search with one random start after another, each orthogonal to what was found, until nothing is left.
+
+    `complete` in the result says that this happened before `limit` elements were found. Square parts are searched for
+    matrices of trace 0, or for skew ones if `parity` is -1.
+    """
+    p, q = left.dim, right.dim
+    found: list[Tensor] = []
+    while True:
+        x = torch.randn(p, q, generator=generator, dtype=torch.float64).to(left.matrices)
+        if left is right:
+            x = _traceless(x if parity == 0 else x + parity * x.mT)
+        last = by_descent(
+            left, right, _beside(x, found), noise, generator if sweep and not found else None, parity=parity
+        )
+        y = _beside(last.found[0], found) if len(last.found) else x.new_zeros(p, q)
+        # What a start orthogonal to all elements comes down to is, if there is no further one, a mixture of them.
+        if float(y.norm()) < 0.1:
+            stacked = torch.stack(found) if found else x.new_zeros(0, p, q)
+            return Search(stacked, True, last.resolved, last.rejected)
+        found.append(y / y.norm())
+        if len(found) == limit:
+            return Search(torch.stack(found), False, True, None)
+
+
+def _beside(x: Tensor, found: list[Tensor]) -> Tensor:
+    for y in found:
+        x = x - (x * y).sum() * y
+    return x
+
+
+def _swept(a: Tensor, b: Tensor, x: Tensor, target: float, give_up: float, generator: torch.Generator) -> Tensor:
+    energy = float(x.square().sum())
+    count = len(a)
+    limit = int(torch.log2(torch.tensor(x.numel() / max(target, 1e-26)))) + 8
+    done = 0
+    while done < limit:
+        before = float(x.square().sum())
+        for k in torch.randperm(count, generator=generator).tolist():
+            x = (x + a[k] @ x @ b[k].mT) / 2
+            done += 1
+            if done == limit:
+                break
+        after = float(x.square().sum())
+        if after <= give_up * energy:
+            break
+        if after > 0.999 * before and float(residual_share(a, b, x)) <= 2 * target:
+            break
+    return x
+
+
+def _traceless(x: Tensor) -> Tensor:
+    return x - torch.eye(len(x)).to(x) * (x.diagonal().sum() / len(x))

@@ -1,0 +1,197 @@
+"""Cuts of a space into blocks, judged by their residual: what the matrices leave outside the blocks, over noise.
+
+A cut is accepted because its residual is that of noise, never because of a gap between eigenvalues. One generic element
+of the commutant proposes the blocks (Murota, Kanno, Kojima and Kojima 2010; Maehara and Murota 2011); the residual test
+is what makes it sound under noise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import torch
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from scipy.stats import chi2
+from torch import Tensor
+
+from symdiff.decomposition.sylvester import Part, least_squares
+
+# Residual over expected noise, in squares: up to the first a residual is noise, from the second on it is not.
+ACCEPT, REJECT = 4.0, 16.0
+# Below this a residual is as small as refining the cut could make it.
+_SETTLED = 1.5
+
+
+def accepted(freedom: float) -> float:
+    """The largest residual over noise that still counts as noise, with `freedom` squares summed in it.
+
+    Few squares scatter: a threshold that one in a million true cuts exceeds.
+    """
+    return max(ACCEPT, float(chi2.isf(1e-6, freedom)) / freedom)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A part whose basis vectors are grouped into blocks.
+
+    Attributes
+    ----------
+    part
+        The subspace, its basis and the matrices in it.
+    labels
+        ``[d]`` (on the CPU), ascending: the block of each basis vector.
+    """
+
+    part: Part
+    labels: Tensor
+
+    @property
+    def blocks(self) -> int:
+        """The number of blocks."""
+        return int(self.labels[-1]) + 1
+
+    def ranges(self) -> list[tuple[int, int]]:
+        """The half-open range of basis vectors of each block."""
+        ends: list[int] = torch.bincount(self.labels).cumsum(0).tolist()
+        return list(pairwise([0, *ends]))
+
+    def parts(self) -> list[Part]:
+        """Each block by itself."""
+        p = self.part
+        return [
+            Part(p.columns[:, i:j], p.rows[i:j], p.matrices[:, i:j, i:j].contiguous()) for i, j in self.ranges()
+        ]
+
+    def merged(self, groups: Tensor) -> Layout:
+        """The layout with blocks of one group made one block; `groups` is ``[blocks]``."""
+        labels = groups[self.labels]
+        order = torch.argsort(labels, stable=True)
+        at, p = order.to(self.part.columns.device), self.part
+        return Layout(Part(p.columns[:, at], p.rows[at], p.matrices[:, at][:, :, at]), labels[order])
+
+    def residuals(self, noise: float) -> Tensor:
+        """``[blocks, blocks]`` (on the CPU): residual over expected noise between each two blocks, 0 on the diagonal."""
+        found, expected = self._pair_energies(noise)
+        return (found / expected).fill_diagonal_(0).cpu()
+
+    def cut_residual(self, noise: float) -> float:
+        """Residual over expected noise of all the blocks at once."""
+        found, expected = (x - torch.diag(x.diagonal()) for x in self._pair_energies(noise))
+        return float(found.sum() / expected.sum()) if self.blocks > 1 else 0.0
+
+    def _pair_energies(self, noise: float) -> tuple[Tensor, Tensor]:
+        p = self.part
+        energy = p.matrices.square().sum(0)
+        member = torch.nn.functional.one_hot(self.labels).to(energy)
+        share = torch.outer(p.row_energy @ member, p.column_energy @ member)
+        unit = len(p.matrices) * noise**2 / p.columns.shape[0]
+        return member.mT @ (energy + energy.mT) @ member, unit * (share + share.mT)
+
+    def outside(self) -> Tensor:
+        """``[d, d]``, 1 outside the blocks."""
+        labels = self.labels.to(self.part.columns.device)
+        return (labels[:, None] != labels).to(self.part.columns)
+
+
+def linked(residuals: Tensor, threshold: float) -> Tensor:
+    """Groups of blocks connected by residuals above `threshold`, ``[blocks]``, numbered by first appearance."""
+    above = (residuals > threshold).nonzero().numpy()
+    graph = coo_array((np.ones(len(above)), (above[:, 0], above[:, 1])), shape=(len(residuals),) * 2)
+    groups = connected_components(graph, directed=False)[1]
+    return torch.from_numpy(groups.astype(np.int64))
+
+
+def components(part: Part, noise: float) -> Layout:
+    """The finest grouping of the basis vectors of `part` into blocks between which there is nothing but noise.
+
+    First vectors are linked by single entries of the matrices that stick out of the noise, then blocks by the residual
+    between them: many small entries of a coupling add up where single ones do not show.
+    """
+    layout = Layout(part, torch.arange(part.dim))
+    freedom = 2 * len(part.matrices)
+    threshold = max(ACCEPT, float(chi2.isf(0.02 / part.dim**2, freedom)) / freedom)
+    return settle(layout.merged(linked(layout.residuals(noise), threshold)), noise)
+
+
+def settle(layout: Layout, noise: float) -> Layout:
+    """Merge blocks until between no two of them there is more than noise."""
+    while layout.blocks > 1:
+        groups = linked(layout.residuals(noise), accepted(2 * len(layout.part.matrices)))
+        if int(groups.max()) + 1 == layout.blocks:
+            break
+        layout = layout.merged(groups)
+    return layout
+
+
+def best_binary(part: Part, noise: float) -> Layout:
+    """The cut of the ordered basis vectors into a first and a second lot with the smallest residual over noise."""
+    energy = part.matrices.square().sum(0)
+    found = _across(energy)
+    expected = _across(torch.outer(part.row_energy, part.column_energy))
+    at = int(torch.argmin(found / expected)) + 1
+    return Layout(part, (torch.arange(part.dim) >= at).long())
+
+
+def _across(energy: Tensor) -> Tensor:
+    """``[d - 1]``: for every g, the sum of the entries with one index below g and the other not."""
+    total = energy.cumsum(0).cumsum(1)
+    inside = total.diagonal()[:-1]
+    return total[:-1, -1] + total[-1, :-1] - 2 * inside
+
+
+def polished(layout: Layout, noise: float, *, orthogonal: bool, rounds: int = 6) -> Layout:
+    """Turn the basis so that the least is left outside the blocks: Gauss-Newton on the off-block entries.
+
+    To first order a change of basis ``1 + Y`` changes the off-block part by ``D_k Y - Y D_k`` with D the blocks; the
+    inner least squares problem is solved only as far as the next round needs, which also leaves alone the directions
+    along which equivalent blocks may be mixed at no cost.
+    """
+    outside = layout.outside()
+    energy = float((layout.part.matrices * outside).square().sum())
+    for _ in range(rounds):
+        if layout.blocks == 1 or layout.cut_residual(noise) <= 1e-3:
+            break
+        p = layout.part
+        inside = p.matrices * (1 - outside)
+        change = torch.zeros_like(outside)
+
+        def project(y: Tensor) -> Tensor:
+            y = y * outside
+            return (y - y.mT) / 2 if orthogonal else y
+
+        for i, step in enumerate(least_squares(inside, inside, -p.matrices * outside, project)):
+            change = change + step.change
+            if step.gradient_share < 1e-4 or i == 20:
+                break
+        turn = torch.matrix_exp(change) if orthogonal else change + torch.eye(p.dim).to(change)
+        back = turn.mT if orthogonal else torch.linalg.inv(turn)
+        turned = Part(p.columns @ turn, back @ p.rows, back @ (p.matrices @ turn))
+        left = float((turned.matrices * outside).square().sum())
+        if not left < energy:
+            break
+        layout, gain, energy = Layout(turned, layout.labels), 1 - left / energy, left
+        if gain < 0.02:
+            break
+    return layout
+
+
+def cut(part: Part, noise: float, *, orthogonal: bool) -> tuple[Layout, float]:
+    """Cut `part`, whose basis diagonalises an element of the commutant, into blocks.
+
+    Returns
+    -------
+    Layout
+        Two blocks or more where a cut was accepted, otherwise one.
+    float
+        Residual over noise of the cut tried last: accepted if there are two blocks or more.
+    """
+    layout = components(part, noise)
+    if layout.blocks == 1:
+        layout = best_binary(part, noise)
+    if float(layout.residuals(noise).max()) > _SETTLED:
+        layout = polished(layout, noise, orthogonal=orthogonal)
+    worst = float(layout.residuals(noise).max())
+    return settle(layout, noise), worst

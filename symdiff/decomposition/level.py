@@ -1,0 +1,45 @@
+"""The noise of matrices that no basis makes orthogonal, where none is given: from a gap between residuals."""
+
+from __future__ import annotations
+
+import torch
+
+from symdiff.decomposition.commutant import DENSE, full_space
+from symdiff.decomposition.extension import extension
+from symdiff.decomposition.sylvester import Part, descend, noise_share, residual_share, spectrum
+
+# A gap between what may be noise and what is not: 10 in amplitude.
+_GAP = 100.0
+
+
+def commutator_gap(part: Part) -> float | None:
+    """The noise level at which the smallest residuals of the commutant are noise; ``None`` if none stand apart.
+
+    Residuals of ``X -> A_k X - X A_k`` on matrices of trace 0, each over what noise of unit level would leave of it.
+    True elements of the commutant come out at the squared noise level, everything else well above.
+    """
+    m = part.columns.shape[0]
+    if part.dim**2 <= 4 * DENSE:
+        found = spectrum(part.matrices, part.matrices, full_space(part.dim, part.dim, part.matrices, traceless=True))
+        levels = (found.residuals / noise_share(part, part, found.directions) * m).clamp(min=1e-26)
+        levels = levels.sort().values
+        ratios = levels[1:] / levels[:-1]
+        at = int(torch.argmax(ratios))
+        if float(ratios[at]) < _GAP or float(levels[at]) > 30 * float(levels[0]):
+            return None
+        # Fitting the element to the same matrices leaves a little less than the noise.
+        return float((levels[: at + 1].mean() * len(part.matrices) / max(1, len(part.matrices) - 1)).sqrt())
+    start = torch.randn(part.dim, part.dim, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    x = start.to(part.matrices)
+    x = x - torch.eye(part.dim).to(x) * x.diagonal().mean()
+    found = descend(part.matrices, part.matrices, x, target=1e-3 * float(residual_share(part.matrices, part.matrices, x)),
+                    give_up=1e-6 / x.numel())
+    level = found.residual / float(noise_share(part, part, found.x)) * m
+    apart = found.kept > 1e-6 / x.numel() and found.smallest >= _GAP * found.residual
+    return max(level, 1e-26) ** 0.5 if apart else None
+
+
+def exact_structure(part: Part, floor: float, generator: torch.Generator) -> bool:
+    """Whether an indecomposable part has an invariant subspace at rounding: then there is no noise above it."""
+    found = extension(part.matrices, part.row_energy, part.column_energy / part.columns.shape[0], floor, generator)
+    return found.verdict == "reducible-indecomposable"
