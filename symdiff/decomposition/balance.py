@@ -1,0 +1,208 @@
+"""Balancing: the change of basis that makes a set of matrices as small as it can, and what it says of subspaces.
+
+``Σ_k ‖g A_k g⁻¹‖²`` has a smallest value over the invertible g if and only if the set is completely reducible; otherwise
+it falls for ever along a flag of invariant subspaces (Kempf and Ness 1979, "The length of vectors in representation
+spaces"). Where its gradient, the moment ``μ = Σ A Aᵀ - Aᵀ A``, vanishes, a projection P has
+``Σ‖(1-P) A P‖² = Σ‖P A (1-P)‖²``: what is nearly invariant has a nearly invariant complement.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+_DENSE = 32  # largest d for which all symmetric matrices are written out
+_LANCZOS = 100
+_MOVES = 30
+_LARGEST_MOVE = 5.0  # of the logarithm of a scale
+
+
+@dataclass(frozen=True)
+class Balance:
+    """Matrices in a frame g: ``g A_k g⁻¹`` [K, d, d] and their moment ``μ = Σ AAᵀ - AᵀA`` [d, d]."""
+
+    frame: Tensor
+    matrices: Tensor
+    moment: Tensor
+
+    @classmethod
+    def at(cls, matrices: Tensor, frame: Tensor) -> Balance:
+        """`matrices` seen in the invertible `frame` [d, d]."""
+        return cls.of(frame @ matrices @ torch.linalg.inv(frame), frame)
+
+    @classmethod
+    def of(cls, moved: Tensor, frame: Tensor) -> Balance:
+        """Matrices given in the frame already."""
+        wide, tall = moved.transpose(1, 2).flatten(0, 1), moved.flatten(0, 1)
+        return cls(frame, moved, wide.T @ wide - tall.T @ tall)
+
+    def exclusion(self, smallest: float, variance: float, rows: Tensor, columns: Tensor) -> float:
+        """A lower bound, over all subspaces, of the residual of a subspace over what noise would leave of it.
+
+        With λ the smallest ``Σ‖[A_k, X]‖² / ‖X‖²`` over traceless symmetric X, a projection P of rank p has
+        ``2 Σ‖(1-P)AP‖² = Σ‖[A,P]‖² - tr(Pμ) >= λ p (d - p) / d - (the p largest eigenvalues of μ)``.
+
+        Parameters
+        ----------
+        smallest
+            λ, from `curvature`.
+        variance, rows, columns
+            The noise of entry (i, j), summed over the matrices, has variance ``variance * rows[i] * columns[j]`` before
+            the change of frame.
+        """
+        d = len(rows)
+        rank = torch.arange(1, d).to(rows)
+        inverse = torch.linalg.inv(self.frame)
+
+        def largest(symmetric: Tensor) -> Tensor:
+            return torch.linalg.eigvalsh(symmetric).flip(0).cumsum(0)[:-1]
+
+        outside = largest((self.frame * rows) @ self.frame.T).flip(0)
+        inside = largest((inverse.T * columns) @ inverse)
+        residual = (smallest * rank * (d - rank) / d - largest(self.moment)) / 2
+        return float((residual / (variance * outside * inside)).min())
+
+
+@dataclass(frozen=True)
+class Move:
+    """The best scaling along the eigenvectors of a symmetric matrix.
+
+    Attributes
+    ----------
+    frame
+        ``[d, d]``, to be applied on the left of the frame.
+    energy
+        ``Σ‖A‖²`` after it.
+    candidates
+        Orthonormal ``[d, p]``: the eigenspaces that leave least residual.
+    """
+
+    frame: Tensor
+    energy: float
+    candidates: tuple[Tensor, ...]
+
+
+@dataclass(frozen=True)
+class Curvature:
+    """The second derivative ``4 Σ_k ‖[A_k, X]‖²`` of the energy along ``exp(tX)``, for traceless symmetric X.
+
+    Attributes
+    ----------
+    smallest
+        Smallest ``Σ_k ‖[A_k, X]‖² / ‖X‖²``, or a lower bound of it.
+    lowest
+        ``[d, d]``, the X that attains it.
+    newton
+        ``[d, d]``, Newton's step towards the least energy; `lowest` where the dimension is large.
+    """
+
+    smallest: float
+    lowest: Tensor
+    newton: Tensor
+
+
+def curvature(state: Balance, generator: torch.Generator) -> Curvature:
+    """The curvature of the energy of matrices in a frame."""
+    matrices = state.matrices
+    d = matrices.shape[-1]
+    wide, tall = matrices.transpose(1, 2).flatten(0, 1), matrices.flatten(0, 1)
+    squares = wide.T @ wide + tall.T @ tall
+    if d > _DENSE:
+        return _lanczos(matrices, squares, generator)
+    i, j = torch.triu_indices(d, d)
+    index = torch.arange(len(i))
+    basis = torch.zeros(len(i), d, d).to(matrices)
+    basis[index, i, j] = basis[index, j, i] = torch.where(i == j, 1.0, 0.5**0.5).to(matrices)
+    pairs = (matrices.flatten(1).T @ matrices.flatten(1)).view(d, d, d, d)  # Σ A_ia A_jb
+    twirl = pairs.transpose(1, 2).reshape(d * d, d * d)
+    vectors = basis.flatten(1)
+    half = vectors @ (basis @ squares / 2).flatten(1).T - vectors @ (twirl @ vectors.T)
+    identity = vectors @ torch.eye(d).to(matrices).flatten()
+    # The identity commutes with everything and is no projection: it is moved to the other end.
+    gram = half + half.T + torch.outer(identity, identity) * squares.trace()
+    values, eigenvectors = torch.linalg.eigh(gram)
+    step = (
+        -eigenvectors @ ((state.moment.flatten() @ vectors.T @ eigenvectors) / values.clamp_min(1e-14 * values[-1])) / 2
+    )
+    return Curvature(float(values[0]), *torch.einsum("cs,sij->cij", torch.stack([eigenvectors[:, 0], step]), basis))
+
+
+def _lanczos(matrices: Tensor, squares: Tensor, generator: torch.Generator) -> Curvature:
+    """`curvature` by Lanczos with full reorthogonalisation; the value is the Ritz value less its residual."""
+    d = matrices.shape[-1]
+    wide = matrices.transpose(1, 2).contiguous()
+
+    def apply(x: Tensor) -> Tensor:
+        y = torch.einsum("kia,kja->ij", matrices @ x, matrices) + torch.einsum("kia,kja->ij", wide @ x, wide)
+        y = (squares @ x + x @ squares) / 2 - y
+        y = (y + y.T) / 2
+        return y - torch.eye(d).to(y) * y.trace() / d
+
+    start = torch.randn(d, d, generator=generator, dtype=torch.float64, device=generator.device).to(matrices)
+    start = start + start.T
+    start = start - torch.eye(d).to(start) * start.trace() / d
+    vectors = [start / start.norm()]
+    projected = torch.zeros(_LANCZOS + 1, _LANCZOS + 1, dtype=torch.float64)
+    for n in range(_LANCZOS):
+        image = apply(vectors[n])
+        stacked = torch.stack(vectors).flatten(1)
+        for _ in range(2):
+            weights = stacked @ image.flatten()
+            image = image - (weights @ stacked).view(d, d)
+            projected[n, : n + 1] += weights.cpu()
+        beta = float(image.norm())
+        values, eigenvectors = torch.linalg.eigh(
+            projected[: n + 1, : n + 1].tril() + projected[: n + 1, : n + 1].tril(-1).T
+        )
+        error = beta * abs(float(eigenvectors[-1, 0]))
+        if error <= 0.02 * float(values[0]) or beta <= 1e-12 * float(values[-1]):
+            break
+        vectors.append(image / beta)
+        projected[n + 1, n] = beta
+    lowest = (eigenvectors[:, 0].to(matrices) @ torch.stack(vectors[: n + 1]).flatten(1)).view(d, d)
+    return Curvature(max(0.0, float(values[0]) - error), lowest, lowest)
+
+
+def balance_along(state: Balance, symmetric: Tensor, tries: int) -> Move:
+    """Minimise ``Σ‖A‖²`` over the scalings of the eigenvectors of `symmetric` [d, d].
+
+    With ``W_ij = Σ_k (Vᵀ A_k V)_ij²`` that is a convex function of the logarithms y of the scales,
+    ``Σ exp(2 (y_i - y_j)) W_ij``, decreased one cut at a time: the first p against the rest, by the exact
+    ``¼ log(lower / upper)``, between sweeps over single coordinates (Osborne 1960).
+    """
+    d = len(symmetric)
+    eigenvalues, axes = torch.linalg.eigh((symmetric + symmetric.T) / 2)
+    eigenvalues, axes = eigenvalues.flip(0), axes.flip(1)
+    weights = (axes.T @ state.matrices @ axes).square().sum(0)
+    lower, upper = across(weights)
+    rank = torch.arange(1, d).to(weights)
+    cost = torch.minimum(lower, upper) / (rank * (d - rank))
+    candidates = []
+    for p in (torch.argsort(cost)[:tries] + 1).tolist():
+        candidates.append(axes[:, :p] if lower[p - 1] <= upper[p - 1] else axes[:, p:])
+    tiny = 1e-26 * float(weights.sum())
+    weights = weights + tiny
+    starts = (torch.zeros_like(eigenvalues), eigenvalues.clamp(-_LARGEST_MOVE, _LARGEST_MOVE))
+    scale = min(starts, key=lambda y: float((weights * torch.exp(2 * (y[:, None] - y))).sum()))
+    for _ in range(_MOVES):
+        current = weights * torch.exp(2 * (scale[:, None] - scale))
+        lower, upper = across(current)
+        best = int((upper.sqrt() - lower.sqrt()).abs().argmax())
+        # Positive where the part above the diagonal, out of the last coordinates into the first, is the larger one.
+        move = 0.25 * float(torch.log(upper[best] / lower[best]))
+        scale[: best + 1] -= max(-_LARGEST_MOVE, min(_LARGEST_MOVE, move))
+        current = weights * torch.exp(2 * (scale[:, None] - scale))
+        scale = scale + 0.125 * torch.log(current.sum(0) / current.sum(1))
+        scale = scale - scale.mean()
+        scale = scale.clamp(-_LARGEST_MOVE, _LARGEST_MOVE)
+    energy = float((weights * torch.exp(2 * (scale[:, None] - scale))).sum())
+    return Move(torch.exp(scale)[:, None] * axes.T, energy, tuple(candidates))
+
+
+def across(weights: Tensor) -> tuple[Tensor, Tensor]:
+    """For p = 1 .. d-1 the sums of ``weights[i, j]`` over ``i > p >= j`` and over ``j > p >= i``, each [d - 1]."""
+    inner = weights.cumsum(0).cumsum(1).diagonal()
+    rows, columns = weights.sum(1).cumsum(0), weights.sum(0).cumsum(0)
+    return (columns - inner)[:-1].clamp_min(0), (rows - inner)[:-1].clamp_min(0)
