@@ -121,6 +121,14 @@ class GroupFamily(ABC):
     def act(self, g: Tensor, x: Tensor) -> Tensor:
         """The observations ``g . x``, x being ``[..., C, H, W]``."""
 
+    def factors(self) -> dict[str, Tensor]:
+        """The commuting circles or cyclic groups this group is the product of, by name; none known by default.
+
+        Each is given by its elements ``[n, *element_shape]`` at the angles ``2 pi j/n``: all of a cyclic group of order
+        n, or as many as one likes of a circle. A family that knows them gets ``d_lsbd`` among its diagnostics.
+        """
+        return {}
+
     # --- the data -----------------------------------------------------------------------------
 
     def sequences(

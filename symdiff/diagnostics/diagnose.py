@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from symdiff.diagnostics import collapse, energy, equivariance, group_laws, homomorphism, horizons, prediction
+from symdiff.diagnostics import collapse, energy, equivariance, group_laws, homomorphism, horizons, lsbd, prediction
 from symdiff.diagnostics.evaluation import Curve, Diagnosis, Evaluation
 from symdiff.diagnostics.linear_maps import least_squares_residual
 from symdiff.diagnostics.nulls import beside_nulls, null_evaluations, null_figures
@@ -50,6 +50,7 @@ def diagnose(evaluation: Evaluation) -> Diagnosis:
         "equivariance_skill": equivariance.skill_estimate(table, evaluation),
         "equivariance_skill_whitened": equivariance.skill_estimate(whitened, evaluation),
         "equivariance_error_crossed": _crossed(evaluation),
+        "d_lsbd": lsbd.d_lsbd(evaluation),
         **prediction.prediction_errors(evaluation, found),
     }
     curves = _curves(evaluation, found)

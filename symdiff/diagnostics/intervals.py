@@ -125,6 +125,19 @@ def element_jackknife(
     return _jackknife(numerator, bottom, 1.0, square_root, level)
 
 
+def delete_one(value: float, without: Float[Tensor, " k"], *, level: float = LEVEL) -> Interval | None:
+    """Jackknife interval of a figure, given the same figure with one of its k units left out at a time.
+
+    Returns ``None`` where there are fewer than three units.
+    """
+    k = without.numel()
+    if k < 3 or not bool(torch.isfinite(without).all()):
+        return None
+    error = math.sqrt((k - 1) * float(without.var(correction=0)))
+    half = float(special.stdtrit(k - 1, (1 + level) / 2)) * error
+    return value - half, value + half
+
+
 def _jackknife(
     numerator: Tensor, denominator: Tensor, share: float, square_root: bool, level: float
 ) -> tuple[float, Interval | None]:
@@ -136,13 +149,8 @@ def _jackknife(
     value, without = top / bottom, (top - numerator) / (bottom - denominator)
     if square_root:
         value, without = value.clamp(min=0).sqrt(), without.clamp(min=0).sqrt()
-    k = numerator.numel()
-    if k < 3 or not bool(torch.isfinite(without).all()):
-        return float(value), None
-    error = math.sqrt((k - 1) * float(without.var(correction=0)))
-    half = float(special.stdtrit(k - 1, (1 + level) / 2)) * error
-    low = float(value) - half
-    return float(value), (max(low, 0.0) if square_root else low, float(value) + half)
+    interval = delete_one(float(value), without, level=level)
+    return float(value), (max(interval[0], 0.0), interval[1]) if interval and square_root else interval
 
 
 def _multiplicities(units: int, replicates: int, seed: int) -> Float[Tensor, "replicates units"]:
