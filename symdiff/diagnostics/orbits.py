@@ -12,8 +12,8 @@ from symdiff.groups import GroupFamily
 CELLS = 1024
 """Combinations at most, where the orders of the factors have divisors that allow it."""
 
-FEWEST_ANGLES = 5
-"""Angles of a factor below which a grid of them shows too little; rather all are taken."""
+FEWEST_ANGLES, MOST_ANGLES = 5, 32
+"""More angles of one factor show nothing new, fewer too little; rather than that, all are taken."""
 
 BASE_POINTS = 64
 ENTRIES = 2**24
@@ -23,7 +23,7 @@ ENTRIES = 2**24
 def factor_grid(family: GroupFamily) -> tuple[Shaped[Tensor, "cells *element"], tuple[int, ...]]:
     """All products of the factors' elements, the last factor varying fastest, and the number of angles of each."""
     factors = list(family.factors().values())
-    most = int(CELLS ** (1 / len(factors)) + 1e-9)
+    most = min(int(CELLS ** (1 / len(factors)) + 1e-9), MOST_ANGLES)
     angles = []
     grid = family.identity()[None]
     for factor in factors:
