@@ -45,6 +45,7 @@ from symdiff.progress import Progress, Silent
 from symdiff.report import write_report
 from symdiff.result import Estimate, Result
 from symdiff.rundir import RunDirectory
+from symdiff.structure import Structure, split
 from symdiff.training import objective
 from symdiff.trajectories import Sequences, Trajectories, affordable, is_recording, read_store, recorded, resolve_device
 from symdiff.trajectories.appearing import disk_errors
@@ -54,6 +55,9 @@ log = logging.getLogger(__name__)
 HELD_OUT_SEQUENCES = 1024
 HELD_OUT_LENGTH = 10
 ELEMENTS = 64
+RESAMPLES = 20
+"""Bootstrap resamples behind the stability of the decomposition."""
+
 LONGER = "longer-"
 """Begins the names of the models of the longer run that `--thorough` compares with."""
 
@@ -103,7 +107,9 @@ def analyze(
         run.record()
         run.open(family(run.recording.observation_shape, options))
         run.train(read_models(directory / "hae.safetensors") if rescore else None, earlier)
-        result = run.diagnose(caught).model_copy(update={"timing": dict(run.timing)})
+        evaluation = run.evaluation()
+        structure = run.decompose(evaluation)
+        result = run.diagnose(evaluation, structure, caught).model_copy(update={"timing": dict(run.timing)})
         with run.phase("report"):
             result.write(directory / "result.json")
             write_report(directory.path)
@@ -240,12 +246,18 @@ class _Run:
             Checkpoint(self.directory.path, prefix), on_step, on_line, trained,
         ).fit(self.train_part, self.validation_part)  # fmt: skip
 
-    def diagnose(self, caught: Callable[[], list[str]]) -> Result:
+    def decompose(self, evaluation: Evaluation) -> Structure:
+        """How the trained rho decomposes, beside the closed forms of the same dimension."""
+        with self.phase("decompose"):
+            references = {name: _double(model) for name, model in self.fit.references.items()}
+            resamples = RESAMPLES * (THOROUGH if self.config.thorough else 1)
+            return split(evaluation, references, self.fit.form, resamples)
+
+    def diagnose(self, evaluation: Evaluation, structure: Structure, caught: Callable[[], list[str]]) -> Result:
         """Every figure on the held-out trajectories, the verdict, and what the report draws."""
         with self.phase("diagnose"):
-            evaluation = self.evaluation()
             diagnosis = diagnose(evaluation)
-            estimates = {**diagnosis.estimates, **self._of_plugins(evaluation)}
+            estimates = {**diagnosis.estimates, **structure.estimates, **self._of_plugins(evaluation)}
             process = shared_affine_r2(
                 self.train_part, self.test_part, seed=self.config.seed, replicates=evaluation.bootstrap
             )
@@ -256,12 +268,18 @@ class _Run:
                 config=self._configuration(),
                 diagnostics=estimates,
                 forms=self._forms(evaluation, estimates),
+                decomposition=structure.document,
                 guarantees=list(guarantees(evaluation, estimates, floor=self._floor(evaluation))),
                 process=process,
-                verdict=verdict(estimates, process, actions_are_steps=self.family.actions_are_steps),
+                verdict=verdict(
+                    estimates,
+                    process,
+                    decomposition=structure.document,
+                    actions_are_steps=self.family.actions_are_steps,
+                ),
                 warnings=[*caught(), *self.family.caveats(self.recording), *self.training_caveats],
             )
-            self._write_figures(evaluation, diagnosis)
+            self._write_figures(evaluation, diagnosis, structure)
         return result
 
     def _configuration(self) -> dict[str, Any]:
@@ -341,9 +359,9 @@ class _Run:
 
         return loss(self.fit.model), loss(self.longer.model)
 
-    def _write_figures(self, evaluation: Evaluation, diagnosis: Diagnosis) -> None:
+    def _write_figures(self, evaluation: Evaluation, diagnosis: Diagnosis, structure: Structure) -> None:
         arrays = {name: np.asarray(curve, dtype=np.float32) for name, curve in diagnosis.curves.items()}
-        arrays |= illustrations(evaluation.model, self.test_part, evaluation.sequences)
+        arrays |= {**illustrations(evaluation.model, self.test_part, evaluation.sequences), **structure.arrays}
         with self.directory.file("figures.safetensors") as temporary:
             save_arrays(arrays, temporary)
 

@@ -13,7 +13,6 @@ from symdiff.trajectories import Sequences, Trajectories
 
 ROWS = 4
 COLUMNS = 11
-BLOCKS = 16
 TRAVERSAL = (-2.0, -1.33, -0.67, 0.0, 0.67, 1.33, 2.0)
 """Displacements in standard deviations of the held-out latents."""
 
@@ -35,8 +34,6 @@ def illustrations(model: HAE, trajectories: Trajectories, sequences: Sequences) 
         Held-out data.
     """
     arrays = {**strip(trajectories), **gauges_along(trajectories), **reconstructions(model, sequences)}
-    arrays["traversals"] = traversals(model, sequences)
-    arrays["traversal_values"] = torch.tensor(TRAVERSAL)
     return {name: np.ascontiguousarray(array.cpu().to(torch.float32).numpy()) for name, array in arrays.items()}
 
 
@@ -72,22 +69,24 @@ def reconstructions(model: HAE, sequences: Sequences) -> dict[str, Tensor]:
     return {"reconstruction_observations": _thin(observations), "reconstruction_predictions": _thin(decoded)}
 
 
-def traversals(model: HAE, sequences: Sequences) -> Float[Tensor, "blocks steps c h w"]:
-    """What moving one latent block does to an image: along its direction of largest variance, all else fixed."""
-    observations = sequences.observations
-    latents = model.encode(observations.flatten(0, 1))
+@torch.no_grad()
+def traversals(
+    model: HAE, sequences: Sequences, directions: Float[Tensor, "rows m"]
+) -> Float[NDArray[np.float32], "rows steps c h w"]:
+    """What moving the latent of a late held-out observation along given directions does to the decoded image.
+
+    Parameters
+    ----------
+    model, sequences
+        As for `illustrations`.
+    directions
+        One a row, as long as a displacement of 1.
+    """
     last = sequences.times[:, -1].argmax()
-    base = model.encode(observations[last, -1:])[0]
+    base = model.encode(sequences.observations[last, -1:])[0]
     values = torch.tensor(TRAVERSAL, dtype=base.dtype, device=base.device)
-    images, start = [], 0
-    for size in model.representation.block_sizes[:BLOCKS]:
-        part = latents[:, start : start + size]
-        spread, direction = torch.linalg.eigh(torch.cov(part.T).reshape(size, size))
-        move = torch.zeros_like(base)
-        move[start : start + size] = direction[:, -1] * spread[-1].clamp_min(0).sqrt()
-        images.append(model.decode(base + values[:, None] * move))
-        start += size
-    return _thin(torch.stack(images))
+    images = model.decode(base + values[:, None] * directions[:, None])
+    return np.ascontiguousarray(_thin(images).cpu().to(torch.float32).numpy())
 
 
 def _thin(images: Tensor) -> Tensor:

@@ -81,7 +81,40 @@ def test_no_one_affine_map_explains_the_digits(default: Result) -> None:
     assert default.verdict.claims["decomposition"].status == "inconclusive"
     denoised = {level["timestep"]: level["value"] for level in default.process["shared_affine_r2_denoised"]}
     assert min(denoised[t] for t in range(200, 420, 20)) < 0.9
-    assert default.decomposition is None
+
+
+def test_blocks_that_were_given_are_recognised_and_not_claimed_as_found(default: Result) -> None:
+    found = default.decomposition
+    assert found is not None
+    assert found["given"]
+    assert found["verdict"] == "decomposable"
+    assert [(block["dim"], block["multiplicity"], block["flag"]) for block in found["blocks"]] == [(2, 1, [1, 2])] * 16
+    assert found["stability"] >= 0.9
+    assert "float32" in found["noise_source"]
+    assert [(block["dim"], block["flag"]) for block in found["reference"]["blocks"]] == [(32, [31, 32])]
+    claim = default.verdict.claims["decomposition"]
+    assert claim.status == "inconclusive"
+    assert "-o block=free" in claim.evidence
+
+
+def test_a_dense_block_finds_the_affine_form_and_that_it_does_not_split(tmp_path: Path) -> None:
+    """The structure nobody gave is that of the closed form ``[[a I, P v], [0, 1]]``."""
+    result = analyze(small(latent=4, options={"block": "free"}), tmp_path / "run")
+    found = result.decomposition
+    assert found is not None
+    assert not found["given"]
+    assert [(block["dim"], block["verdict"], block["flag"]) for block in found["blocks"]] == [
+        (4, "reducible-indecomposable", [3, 4])
+    ]
+    rows = {row["form"]: row for row in found["comparison"]}
+    assert rows["lie-projected"]["blocks"] == rows["exact (closed form)"]["blocks"]
+    assert rows["lie-projected"]["blocks"] != rows["exact-blocks (closed form)"]["blocks"]
+    assert result.verdict.claims["decomposition"].status == "not supported"
+    assert result.timing["decompose"] > 0
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert "What was found has the same structure as exact (closed form)." in page
+    for figure in ("block-structure", "traversals"):
+        assert f'id="{figure}"' in page
 
 
 def test_what_two_by_two_blocks_cannot_follow_is_counted_against_the_law(default: Result) -> None:

@@ -25,6 +25,8 @@ class Thresholds(BaseModel):
     affine_supported, affine_refuted
         ``shared_affine_r2_denoised`` is to lie above the first at every noise level; below the second at any level
         refutes the content.
+    stability
+        Share of the resamples on which a decomposition is to be found again.
     collapsed_rank, collapsed_spread, collapsed_gap
         Below this effective rank, latent spread, or share of the reconstruction gap of principal components, the model
         is collapsed.
@@ -41,6 +43,7 @@ class Thresholds(BaseModel):
     permuted_p: float = 0.05
     affine_supported: float = 0.95
     affine_refuted: float = 0.90
+    stability: float = 0.9
     collapsed_rank: float = 1.05
     collapsed_spread: float = 0.01
     collapsed_gap: float = 0.05

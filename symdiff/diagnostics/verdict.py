@@ -12,7 +12,7 @@ from typing import Any
 
 from symdiff.diagnostics.law import ends, law
 from symdiff.diagnostics.thresholds import Thresholds
-from symdiff.result import Claim, Estimate, Verdict
+from symdiff.result import Claim, Estimate, Status, Verdict
 
 ELSEWHERE = Claim(
     status="inconclusive",
@@ -40,7 +40,7 @@ def verdict(
     thresholds
         Settings; the defaults if ``None``.
     decomposition
-        The decomposition found, ``None`` until there is one.
+        The ``decomposition`` of a result; ``None`` if there is none.
     actions_are_steps
         Whether the group's actions are the reverse steps themselves: only then do the process diagnostics speak about
         this group.
@@ -50,7 +50,7 @@ def verdict(
     claims = {
         "law": Claim(status="not supported", evidence=collapse) if collapse else law(diagnostics, limits),
         "content": content(process, limits) if actions_are_steps else ELSEWHERE,
-        "decomposition": decomposed(decomposition),
+        "decomposition": decomposed(decomposition, limits),
     }
     statuses = (claims["law"].status, claims["content"].status)
     reason = f"law {statuses[0]}: {claims['law'].evidence}. Content {statuses[1]}: {claims['content'].evidence}."
@@ -113,18 +113,37 @@ def content(process: Mapping[str, Any], limits: Thresholds) -> Claim:
     return Claim(status="supported", evidence=f"{summary}; above {limits.affine_supported} at all {len(levels)} levels")
 
 
-def decomposed(decomposition: Mapping[str, Any] | None) -> Claim:
-    """Is the decomposition found (not given), stable, and resolved at the measured noise?"""
+def decomposed(decomposition: Mapping[str, Any] | None, limits: Thresholds) -> Claim:
+    """Does rho split into parts that were found (not given), are stable under resampling and resolved at the noise?"""
     if decomposition is None:
-        return Claim(status="inconclusive", evidence="not decomposed yet")
+        return Claim(status="inconclusive", evidence="rho was not decomposed")
     found = str(decomposition.get("verdict"))
+    stability = decomposition.get("stability")
+    stable = "unknown stability" if stability is None else f"the same on {stability:.0%} of the resamples"
+    noise = decomposition.get("noise")
+    summary = f"{found} at {'unknown noise' if noise is None else f'noise {noise:.2g}'}, {stable}"
     if decomposition.get("given"):
-        return Claim(status="inconclusive", evidence=f"{found}, but the blocks were given and not found")
-    if found in ("decomposable", "irreducible", "reducible-indecomposable"):
-        stability = decomposition.get("stability")
-        stable = isinstance(stability, int | float) and stability >= 0.9
-        return Claim(status="supported" if stable else "inconclusive", evidence=f"{found}, stability {stability}")
-    return Claim(status="inconclusive", evidence=found)
+        evidence = f"{summary}; but the form of rho gave it this structure: -o block=free lets a structure be found"
+        return Claim(status="inconclusive", evidence=evidence)
+    if found == "unresolved":
+        return Claim(status="inconclusive", evidence=f"{summary}: {decomposition.get('reason') or 'no reason known'}")
+    if stability is None or stability < limits.stability:
+        return Claim(status="inconclusive", evidence=f"{summary}, where {limits.stability:.0%} are asked for")
+    if cautions := decomposition.get("cautions"):
+        return Claim(status="inconclusive", evidence=f"{summary}; {'; '.join(cautions)}")
+    if found != "decomposable":
+        return Claim(status="not supported", evidence=f"{summary}: one block, which does not split")
+    spanned, size = decomposition.get("support_dimension"), decomposition.get("size")
+    if spanned is not None and size is not None and spanned < size:
+        visited = decomposition.get("on_support")
+        evidence = f"{summary}, but on the {spanned} of {size} dimensions that the latents span"
+        if visited is None:
+            return Claim(status="inconclusive", evidence=f"{evidence} rho does not act by itself")
+        if visited["verdict"] != "decomposable":
+            status: Status = "inconclusive" if visited["verdict"] == "unresolved" else "not supported"
+            return Claim(status=status, evidence=f"{evidence} it is {visited['verdict']}")
+    parts = sum(block.get("multiplicity", 1) for block in decomposition.get("blocks") or ())
+    return Claim(status="supported", evidence=f"{summary}: {parts} blocks")
 
 
 def _value(diagnostics: Mapping[str, Estimate], name: str) -> float | None:

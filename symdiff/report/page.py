@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from symdiff.errors import DiskError
-from symdiff.report import answer, glossary, notation
+from symdiff.report import answer, glossary, notation, parts
 from symdiff.report.figures import figures
 from symdiff.report.forms import COLUMNS, form_rows, price_of_exactness, what_training_earned
 from symdiff.report.pictures import pictures
@@ -80,6 +80,7 @@ def render(run: RunData) -> str:
             earned=what_training_earned(result),
             notes=[*result.warnings, *run.notes],
             process_cautions=_process_cautions(result),
+            parts=parts.section(result.decomposition),
             command=command(result.config, result.model, result.group),
             settings_rows=flatten(result.config),
             surroundings=[row for row in flatten(run.environment) if row[0] != "schema"],

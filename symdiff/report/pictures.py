@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 from numpy.typing import NDArray
 
 from symdiff.report.images import ImageGrid, image_grid
 from symdiff.report.notation import number
 from symdiff.report.rundata import RunData
-
-ROWS = 8
-"""Traversals of more blocks than this are set in two panels."""
 
 COLUMNS = 7
 """Of longer sequences every second, third, ... observation is shown."""
@@ -46,23 +45,34 @@ def reconstructions(run: RunData) -> list[ImageGrid]:
 
 
 def traversals(run: RunData) -> list[ImageGrid]:
-    """What the decoder shows as one latent block is moved, one block a row."""
+    """What the decoder shows as the latent is moved within one block, one direction a row."""
     images = run.array("traversals", 5)
     if images is None:
         return []
     labels = _labels(run.array("traversal_values", 1), images.shape[1])
     count, points = images.shape[:2]
+    rows = _block_labels(run.array("traversal_blocks", 1), count)
     # Two panels beside each other are as high as the reconstructions next to them.
-    half = count if count <= ROWS else -(-count // 2)
+    half = -(-count // 2)
     return [
         image_grid(
             images[start : start + half],
-            f"Decoded images along latent blocks {start + 1} to {min(start + half, count)}, {points} points each.",
+            f"Decoded images along latent blocks {', '.join(rows[start : start + half])}, {points} points each.",
             labels,
-            [str(block + 1) for block in range(start, min(start + half, count))],
+            rows[start : start + half],
         )
         for start in range(0, count, half)
     ]
+
+
+def _block_labels(blocks: NDArray[np.float64] | None, count: int) -> list[str]:
+    """The block of every row, with a letter where it has several; 1, 2, 3, ... if that is not recorded."""
+    numbers = [int(block) for block in blocks] if blocks is not None and blocks.size == count else range(1, count + 1)
+    total, seen, labels = Counter(numbers), Counter[int](), []
+    for block in numbers:
+        labels.append(f"{block}{chr(ord('a') + seen[block])}" if total[block] > 1 else str(block))
+        seen[block] += 1
+    return labels
 
 
 def _labels(values: NDArray[np.float64] | None, columns: int, digits: int = 2) -> list[str]:

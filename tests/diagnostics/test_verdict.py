@@ -57,7 +57,7 @@ def test_law_and_content_together_support_structure() -> None:
     found = verdict(estimates(), {"shared_affine_r2_denoised": GOOD})
     assert found.structured == "supported"
     assert found.claims["decomposition"].status == "inconclusive"
-    assert found.claims["decomposition"].evidence == "not decomposed yet"
+    assert found.claims["decomposition"].evidence == "rho was not decomposed"
     assert found.thresholds == Thresholds().model_dump()
 
 
@@ -128,18 +128,50 @@ def test_refuting_levels_are_named() -> None:
     assert "321" in found.claims["content"].evidence
 
 
+FOUND = {
+    "verdict": "decomposable",
+    "given": False,
+    "stability": 0.98,
+    "noise": 1e-3,
+    "reason": "some block cannot be told from noise",
+    "cautions": [],
+    "size": 6,
+    "support_dimension": 6,
+    "on_support": None,
+    "blocks": [{"multiplicity": 2}, {"multiplicity": 1}],
+}
+SUPPORT = {"support_dimension": 4}
+
+
 @pytest.mark.parametrize(
-    ("decomposition", "status"),
+    ("changes", "status", "evidence"),
     [
-        ({"verdict": "decomposable", "given": True, "stability": 1.0}, "inconclusive"),
-        ({"verdict": "decomposable", "given": False, "stability": 0.98}, "supported"),
-        ({"verdict": "decomposable", "given": False, "stability": 0.4}, "inconclusive"),
-        ({"verdict": "unresolved", "given": False, "stability": 1.0}, "inconclusive"),
+        ({}, "supported", "3 blocks"),
+        ({"given": True, "stability": 1.0}, "inconclusive", "-o block=free"),
+        ({"stability": 0.89}, "inconclusive", "90% are asked for"),
+        ({"stability": None}, "inconclusive", "unknown stability"),
+        ({"noise": None}, "supported", "unknown noise"),
+        ({"verdict": "unresolved", "stability": 1.0}, "inconclusive", "cannot be told from noise"),
+        ({"cautions": ["too few matrices"]}, "inconclusive", "too few matrices"),
+        ({"verdict": "irreducible"}, "not supported", "does not split"),
+        ({"verdict": "reducible-indecomposable"}, "not supported", "does not split"),
+        ({**SUPPORT, "on_support": {"verdict": "decomposable"}}, "supported", "3 blocks"),
+        ({**SUPPORT, "on_support": {"verdict": "irreducible"}}, "not supported", "4 of 6 dimensions"),
+        ({**SUPPORT, "on_support": {"verdict": "unresolved"}}, "inconclusive", "4 of 6 dimensions"),
+        (SUPPORT, "inconclusive", "4 of 6 dimensions"),
     ],
 )
-def test_a_decomposition_counts_if_found_stable_and_resolved(decomposition: dict[str, Any], status: str) -> None:
-    found = verdict(estimates(), {"shared_affine_r2_denoised": GOOD}, decomposition=decomposition)
+def test_a_decomposition_counts_if_found_stable_resolved_and_visited(
+    changes: dict[str, Any], status: str, evidence: str
+) -> None:
+    found = verdict(estimates(), {"shared_affine_r2_denoised": GOOD}, decomposition={**FOUND, **changes})
     assert found.claims["decomposition"].status == status
+    assert evidence in found.claims["decomposition"].evidence
+    assert found.thresholds["stability"] == 0.9
+
+
+def test_the_least_a_decomposition_can_say_is_enough_for_a_claim() -> None:
+    assert verdict({}, {}, decomposition={"verdict": "decomposable"}).claims["decomposition"].status == "inconclusive"
 
 
 @given(

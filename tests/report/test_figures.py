@@ -18,11 +18,11 @@ from PIL import Image
 
 from symdiff.report.canvas import SERIES, draw, scale
 from symdiff.report.figures import figures
-from symdiff.report.figures.model import word_length
+from symdiff.report.figures.model import block_structure, word_length
 from symdiff.report.figures.process import gauges, shared_affine_denoised
 from symdiff.report.figures.training import training_loss
 from symdiff.report.images import BUDGET, image_grid
-from symdiff.report.pictures import strip
+from symdiff.report.pictures import strip, traversals
 from symdiff.report.rundata import read_run
 
 MakeRun = Callable[..., Path]
@@ -194,3 +194,27 @@ def test_the_columns_of_a_trajectory_strip_are_labelled_shortly_enough_for_a_pho
     levels = np.array([4.3e-5, 3.1e-4, 0.00153, 0.00702, 0.0263, 0.081, 0.24, 0.66, 1.0])
     [grid] = strip(read_run(make_run(figures={**figure_arrays, "strip_alpha_bar": levels})))
     assert list(grid.column_labels) == ["4e-5", "3e-4", "0.002", "0.007", "0.03", "0.08", "0.2", "0.7", "1"]
+
+
+@pytest.mark.parametrize(
+    ("blocks", "labels"),
+    [([1, 2, 2, 5], ["1", "2a", "2b", "5"]), ([3, 3, 3, 3], ["3a", "3b", "3c", "3d"]), (None, ["1", "2", "3", "4"])],
+)
+def test_traversals_are_labelled_by_their_block(
+    blocks: list[int] | None, labels: list[str], make_run: MakeRun, figure_arrays: dict[str, np.ndarray]
+) -> None:
+    own = {"traversals": figure_arrays["traversals"][:4]}
+    if blocks is not None:
+        own["traversal_blocks"] = np.array(blocks, dtype=np.float32)
+    panels = traversals(read_run(make_run(figures=own)))
+    assert [label for panel in panels for label in panel.row_labels] == labels
+
+
+def test_a_block_picture_needs_matrices_that_hold_its_blocks(
+    make_run: MakeRun, figure_arrays: dict[str, np.ndarray]
+) -> None:
+    names = ("decomposition_before", "decomposition_after")
+    whole = {name: figure_arrays[name] for name in names}
+    assert block_structure(read_run(make_run("whole", figures=whole))) is not None
+    smaller = {name: array[:8, :8].copy() for name, array in whole.items()}
+    assert block_structure(read_run(make_run("smaller", figures=smaller))) is None

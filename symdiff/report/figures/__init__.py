@@ -13,6 +13,7 @@ _FIGURES = (
     model.word_length,
     model.eigenvalue_moduli,
     model.latent_spectrum,
+    model.block_structure,
     process.gauges,
     process.translation_norm,
     process.shared_affine_denoised,

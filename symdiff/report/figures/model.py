@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from symdiff.report.canvas import INK, MUTED, SERIES, Plate, draw, scale
+from symdiff.report.figures.blocks import block_picture
 from symdiff.report.notation import number
 from symdiff.report.rundata import RunData
 
@@ -119,6 +120,17 @@ def latent_spectrum(run: RunData) -> Plate | None:
         draw("latent-spectrum", plot, "relative singular value", "latent direction"),
         f"{relative.size} singular values falling from 1 to {number(relative[-1])} of the largest.",
     )
+
+
+def block_structure(run: RunData) -> Plate | None:
+    """Rho before and after the change of basis that its decomposition found."""
+    before, after = run.array("decomposition_before", 2), run.array("decomposition_after", 2)
+    blocks = (run.result.decomposition or {}).get("blocks")
+    if before is None or after is None or before.shape != after.shape or not blocks:
+        return None
+    if any(stop > len(after) for block in blocks for _, stop in block.get("columns") or [(0, len(after) + 1)]):
+        return None
+    return block_picture(before, after, blocks)
 
 
 def _powers_of_two(axes: Axes, x: Float[NDArray[Any], " n"]) -> None:
