@@ -8,7 +8,6 @@ import torch
 
 from symdiff.decomposition.commutant import DENSE, Noise, Search, collect, full_space, search
 from symdiff.decomposition.cuts import REJECT
-from symdiff.decomposition.general import endomorphisms
 from symdiff.decomposition.structure import RealType
 from symdiff.decomposition.sylvester import Part
 from symdiff.decomposition.unitary import Piece, skew_commutant
@@ -132,20 +131,21 @@ def _commutant_dim(groups: list[Class], noise: Noise, generator: torch.Generator
     total = 0
     for left in groups:
         for right in groups:
-            one, other = left.pieces[0].part, right.pieces[0].part
-            if one is other and one.dim == 1:
-                total += len(left.pieces) ** 2
-                continue
-            found = endomorphisms(one, noise, generator) if one is other else intertwiners(one, other, noise, generator)
-            if not found.resolved or not found.complete:
+            one, other = left.pieces[0], right.pieces[0]
+            if left is right:
+                dim = one.endomorphisms
+            else:
+                found = intertwiners(one.part, other.part, noise, generator)
+                dim = len(found.found) if found.resolved and found.complete else None
+            if dim is None:
                 return None
-            total += (len(found.found) + (one is other)) * len(left.pieces) * len(right.pieces)
+            total += dim * len(left.pieces) * len(right.pieces)
     return total
 
 
 def _trace_share(part: Part) -> float:
     """Variance of the trace of the noise ``U N S`` for N of unit variance."""
-    return float((part.columns @ part.rows).square().sum())
+    return float(((part.rows @ part.rows.mT) * (part.columns.mT @ part.columns)).sum())
 
 
 def intertwiners(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from symdiff.decomposition.cuts import ACCEPT, REJECT
+from symdiff.decomposition.cuts import ACCEPT, REJECT, accepted
 from symdiff.decomposition.sylvester import Part, Spectrum, descend, noise_share, residual_share, spectrum
 
 # Spaces of at most so many dimensions are searched whole, by a dense singular value decomposition.
@@ -93,10 +94,12 @@ def judge(found: Spectrum, left: Part, right: Part, noise: Noise) -> Search:
     if not len(found.residuals):
         return Search(found.directions, True, True, None)
     ratio = found.residuals / noise.expected(left, right, found.directions)
-    near = ratio <= ACCEPT
+    # A direction fitted to K p q numbers has used p q of them at most.
+    threshold = accepted(max(1, (len(left.matrices) - 1) * left.dim * right.dim))
+    near = ratio <= threshold
     rest = ratio[~near]
     guarded = found.residuals[~near] < noise.guard * found.residuals.mean()
-    resolved = not bool((rest < REJECT).any()) and not bool(guarded.any())
+    resolved = not bool((rest < max(REJECT, 2 * threshold)).any()) and not bool(guarded.any())
     return Search(found.directions[near], True, resolved, float(rest.min()) if len(rest) else None)
 
 
@@ -125,14 +128,17 @@ def by_descent(
     x, energy = start, float(start.square().sum())
     if generator is not None:
         x = _swept(a, b, start, target, give_up, generator)
-    kept = float(x.square().sum()) / energy
+        if float(residual_share(a, b, x)) <= target and float(x.square().sum()) > give_up * energy:
+            return Search(x[None] / x.norm(), False, True, None)
+    kept, smallest = float(x.square().sum()) / energy, 0.0
     if kept > give_up:
         descent = descend(a, b, x, target=target, give_up=give_up / kept, parity=parity)
-        x, kept = descent.x, kept * descent.kept
+        x, kept, smallest = descent.x, kept * descent.kept, descent.smallest
         if kept > give_up and descent.residual <= ACCEPT * float(noise.expected(left, right, x)):
             return Search(x[None] / x.norm(), False, True, None)
     # Nothing came down to noise; the smallest Ritz value says how far from it everything stays.
-    smallest = descend(a, b, start, target=0.0, give_up=give_up, parity=parity, iterations=60).smallest
+    if generator is not None:
+        smallest = descend(a, b, start, target=0.0, give_up=give_up, parity=parity, iterations=60).smallest
     ratio = smallest / float(noise.expected(left, right, start))
     mean = float(residual_share(a, b, start))
     resolved = kept <= give_up and ratio >= REJECT and smallest >= noise.guard * mean
@@ -173,22 +179,24 @@ def _beside(x: Tensor, found: list[Tensor]) -> Tensor:
 
 
 def _swept(a: Tensor, b: Tensor, x: Tensor, target: float, give_up: float, generator: torch.Generator) -> Tensor:
-    energy = float(x.square().sum())
-    count = len(a)
-    limit = int(torch.log2(torch.tensor(x.numel() / max(target, 1e-26)))) + 8
-    done = 0
-    while done < limit:
+    energy, count = float(x.square().sum()), len(a)
+    order = torch.randperm(count, generator=generator).tolist()
+    steps = 2 * count
+    # Until what does not commute no longer shows in the norm, then as many steps as it takes to halve it to the target.
+    while steps > 0:
         before = float(x.square().sum())
-        for k in torch.randperm(count, generator=generator).tolist():
+        for i in range(steps):
+            k = order[i % count]
             x = (x + a[k] @ x @ b[k].mT) / 2
-            done += 1
-            if done == limit:
-                break
         after = float(x.square().sum())
         if after <= give_up * energy:
             break
-        if after > 0.999 * before and float(residual_share(a, b, x)) <= 2 * target:
-            break
+        steps = count if after < 0.99 * before else 0
+    share = float(residual_share(a, b, x))
+    if after > give_up * energy and share > target:
+        for i in range(math.ceil(math.log2(share / target)) + 4):
+            k = order[i % count]
+            x = (x + a[k] @ x @ b[k].mT) / 2
     return x
 
 

@@ -21,8 +21,6 @@ from symdiff.decomposition.sylvester import Part, least_squares
 
 # Residual over expected noise, in squares: up to the first a residual is noise, from the second on it is not.
 ACCEPT, REJECT = 4.0, 16.0
-# Below this a residual is as small as refining the cut could make it.
-_SETTLED = 1.5
 
 
 def accepted(freedom: float) -> float:
@@ -77,11 +75,6 @@ class Layout:
         found, expected = self._pair_energies(noise)
         return (found / expected).fill_diagonal_(0).cpu()
 
-    def cut_residual(self, noise: float) -> float:
-        """Residual over expected noise of all the blocks at once."""
-        found, expected = (x - torch.diag(x.diagonal()) for x in self._pair_energies(noise))
-        return float(found.sum() / expected.sum()) if self.blocks > 1 else 0.0
-
     def _pair_energies(self, noise: float) -> tuple[Tensor, Tensor]:
         p = self.part
         energy = p.matrices.square().sum(0)
@@ -94,6 +87,13 @@ class Layout:
         """``[d, d]``, 1 outside the blocks."""
         labels = self.labels.to(self.part.columns.device)
         return (labels[:, None] != labels).to(self.part.columns)
+
+
+def assembled(matrices: Tensor, parts: list[Part]) -> Layout:
+    """The parts side by side as blocks, with the given ``[K, m, m]`` matrices in their joint basis."""
+    columns, rows = torch.cat([p.columns for p in parts], 1), torch.cat([p.rows for p in parts])
+    labels = torch.repeat_interleave(torch.arange(len(parts)), torch.tensor([p.dim for p in parts]))
+    return Layout(Part.of(matrices, columns, rows), labels)
 
 
 def linked(residuals: Tensor, threshold: float) -> Tensor:
@@ -152,8 +152,8 @@ def polished(layout: Layout, noise: float, *, orthogonal: bool, rounds: int = 6)
     outside = layout.outside()
     energy = float((layout.part.matrices * outside).square().sum())
     for _ in range(rounds):
-        if layout.blocks == 1 or layout.cut_residual(noise) <= 1e-3:
-            break
+        if float(layout.residuals(noise).max()) <= 0.5:
+            break  # below what noise leaves: rounding
         p = layout.part
         inside = p.matrices * (1 - outside)
         change = torch.zeros_like(outside)
@@ -190,8 +190,6 @@ def cut(part: Part, noise: float, *, orthogonal: bool) -> tuple[Layout, float]:
     """
     layout = components(part, noise)
     if layout.blocks == 1:
-        layout = best_binary(part, noise)
-    if float(layout.residuals(noise).max()) > _SETTLED:
-        layout = polished(layout, noise, orthogonal=orthogonal)
+        layout = polished(best_binary(part, noise), noise, orthogonal=orthogonal)
     worst = float(layout.residuals(noise).max())
     return settle(layout, noise), worst

@@ -11,7 +11,7 @@ from torch import Tensor
 from symdiff.decomposition import general, unitary
 from symdiff.decomposition.classes import Class, classes, modules
 from symdiff.decomposition.commutant import Noise
-from symdiff.decomposition.cuts import Layout, accepted, polished
+from symdiff.decomposition.cuts import Layout, accepted, assembled, polished
 from symdiff.decomposition.extension import Extension, extension
 from symdiff.decomposition.form import unitarise
 from symdiff.decomposition.level import commutator_gap, exact_structure
@@ -19,10 +19,13 @@ from symdiff.decomposition.matrices import Given, check
 from symdiff.decomposition.stability import Stability, stability
 from symdiff.decomposition.structure import Block, Decomposition, SetVerdict
 from symdiff.decomposition.sylvester import Part
+from symdiff.decomposition.unitary import Piece
 from symdiff.errors import MatricesError
 
 # Residuals below this share of the mean one are not taken for structure where the noise was estimated.
 _GUARD = 2e-3
+# Where noise makes up more than this share of a block's squares, a residual at noise is no evidence of a cut.
+_POWER = 0.01
 # A finer structure on more than this share of the resamples: the matrices do not pin the group down.
 _FINER = 0.05
 
@@ -85,7 +88,8 @@ def decompose(
     given = check(matrices)
     generator = torch.Generator().manual_seed(seed)
     found = _find(given, noise, generator)
-    layout = polished(_layout(found, given.matrices), found.noise.level, orthogonal=found.path == "orthogonal")
+    found.classes.sort(key=lambda c: (c.pieces[0].part.dim, len(c.pieces)))
+    layout = assembled(given.matrices, [piece.part for group in found.classes for piece in group.pieces])
     extensions = _extensions(found, layout, generator)
     stable = None
     if resamples > 0 and len(given.matrices) > 1:
@@ -101,6 +105,7 @@ def _find(given: Given, noise: float | None, generator: torch.Generator) -> _Fou
         known = Noise(level, 0.0 if noise is not None else _GUARD)
         source = "given" if noise is not None else "rounding" if level == given.floor else "orthogonality defect"
         parts = unitary.pieces(Part.of(a, unit.columns, unit.rows), known, generator)
+        parts = _refined(a, parts, known, orthogonal=not unit.fitted)
         groups = classes(parts, known, generator)
         size = {"R": 1, "C": 2, "H": 4}
         dims = [len(c.pieces) ** 2 * size[c.type] if c.type is not None else None for c in groups]
@@ -119,13 +124,11 @@ def _find(given: Given, noise: float | None, generator: torch.Generator) -> _Fou
 
 
 def _without_level(whole: Part, given: Given, generator: torch.Generator) -> _Found:
-    """No orthogonal basis, no noise given, no gap: nothing commutes, or the noise is as large as what does not."""
-    known = Noise(given.floor)
-    found = _general(whole, known, "rounding", [], generator)
-    piece = found.classes[0].pieces[0]
-    # Structure at rounding says that there is no noise; so does a part that only a very large one could have hidden.
-    if piece.resolved and (piece.rejected is None or piece.rejected * known.level**2 >= 16 * 0.1**2):
-        return found
+    """No orthogonal basis, no noise given, no gap: nothing commutes, or the noise hides what does.
+
+    An invariant subspace that holds to rounding tells: there is no noise, then.
+    """
+    found = _general(whole, Noise(given.floor), "rounding", [], generator)
     if exact_structure(whole, given.floor, generator):
         return found
     reason = "the matrices are not orthogonal in any basis and no gap shows their noise; give the noise level"
@@ -133,19 +136,16 @@ def _without_level(whole: Part, given: Given, generator: torch.Generator) -> _Fo
 
 
 def _general(whole: Part, noise: Noise, source: str, reasons: list[str], generator: torch.Generator) -> _Found:
-    parts = general.pieces(whole, noise, generator)
-    groups, commutant = modules(parts, noise, generator)
+    found = general.pieces(whole, noise, generator)
+    parts = _refined(whole.matrices, [piece for piece, _ in found], noise, orthogonal=False)
+    groups, commutant = modules(list(zip(parts, [kind for _, kind in found], strict=True)), noise, generator)
     return _Found(groups, commutant, "general", noise, source, reasons)
 
 
-def _layout(found: _Found, matrices: Tensor) -> Layout:
-    """All copies of all classes side by side, smallest dimension first."""
-    found.classes.sort(key=lambda c: (c.pieces[0].part.dim, len(c.pieces)))
-    parts = [piece.part for group in found.classes for piece in group.pieces]
-    columns = torch.cat([p.columns for p in parts], 1)
-    rows = torch.cat([p.rows for p in parts])
-    labels = torch.repeat_interleave(torch.arange(len(parts)), torch.tensor([p.dim for p in parts]))
-    return Layout(Part.of(matrices, columns, rows), labels)
+def _refined(matrices: Tensor, pieces: list[Piece], noise: Noise, *, orthogonal: bool) -> list[Piece]:
+    """The pieces after all the cuts between them have been refined together."""
+    layout = polished(assembled(matrices, [p.part for p in pieces]), noise.level, orthogonal=orthogonal)
+    return [replace(piece, part=part) for piece, part in zip(pieces, layout.parts(), strict=True)]
 
 
 def _representatives(found: _Found, layout: Layout) -> list[Part]:
@@ -163,7 +163,7 @@ def _extensions(found: _Found, layout: Layout, generator: torch.Generator) -> li
         return [None] * len(found.classes)
     m = layout.part.columns.shape[0]
     return [
-        extension(p.matrices, p.row_energy, p.column_energy / m, found.noise.level, generator)
+        extension(p.matrices, p.row_energy, p.column_energy / m, found.noise.level, generator) if p.dim > 1 else None
         for p in _representatives(found, layout)
     ]
 
@@ -199,6 +199,9 @@ def _written(
     rejections = [p.rejected for group in found.classes for p in group.pieces if p.rejected is not None]
     reasons = [*found.reasons, *(c.reason for c in found.classes if c.reason)]
     reasons += [e.evidence for e in extensions if e is not None and e.verdict == "unresolved"]
+    loudest = _noise_share(layout, noise)
+    if layout.blocks > 1 and loudest > _POWER:
+        reasons.append(f"noise makes up {loudest:.0%} of the squares in a block: too much to tell a cut from a coupling")
     if worst is not None and worst > accepted(2 * len(restricted)):
         reasons.append(f"between two blocks {worst:.1f} x the noise is left")
     if found.commutant_dim is None and not reasons:
@@ -223,6 +226,16 @@ def _written(
         resamples=stable.resamples if stable is not None else 0,
         cautions=tuple(_cautions(len(given.matrices), stable)),
     )
+
+
+def _noise_share(layout: Layout, noise: float) -> float:
+    """The largest share of noise in the mean square of a diagonal block."""
+    m = layout.part.columns.shape[0]
+    shares = [
+        noise**2 / m * float(p.row_energy.sum() * p.column_energy.sum() / p.matrices.square().sum((1, 2)).mean())
+        for p in layout.parts()
+    ]
+    return max(shares)
 
 
 def _verdict(blocks: list[Block], reasons: list[str]) -> tuple[SetVerdict, str]:

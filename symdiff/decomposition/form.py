@@ -49,7 +49,7 @@ def unitarise(matrices: Tensor, noise: float | None, floor: float, generator: to
     plain = Unitarised(eye, eye, _defect_noise(matrices, eye, eye, 1.0), False)
     if plain.noise <= max(floor, _CONSISTENT**0.5 * (noise or 0.0)):
         return plain
-    fitted = _fit(matrices, noise or floor, generator)
+    fitted = _fit(matrices, None if noise is None else max(floor, noise), generator)
     if noise is not None:
         return fitted if fitted is not None and fitted.noise <= max(floor, _CONSISTENT**0.5 * noise) else None
     if fitted is not None and fitted.noise > 0.5 * plain.noise:
@@ -61,7 +61,7 @@ def unitarise(matrices: Tensor, noise: float | None, floor: float, generator: to
     return best if best.noise <= 0.3 and best.noise**2 * m <= 0.05 * motion else None
 
 
-def _fit(matrices: Tensor, noise: float, generator: torch.Generator) -> Unitarised | None:
+def _fit(matrices: Tensor, noise: float | None, generator: torch.Generator) -> Unitarised | None:
     count, m = matrices.shape[:2]
     if count == 1:
         return None
@@ -71,10 +71,15 @@ def _fit(matrices: Tensor, noise: float, generator: torch.Generator) -> Unitaris
         for k in torch.randperm(count, generator=generator).repeat(max(1, 24 // count)).tolist():
             form = (form + matrices[k].mT @ form @ matrices[k]) / 2
             form = form * (m / form.diagonal().sum())
-    if not bool(torch.isfinite(form).all()) or _ill_conditioned(torch.linalg.eigvalsh(form)):
+    if not bool(torch.isfinite(form).all()):
         return None
+    values = torch.linalg.eigvalsh(form)
+    if _ill_conditioned(values):
+        return None
+    # Fitted further than the noise the form would lose what noise alone keeps from being invariant: all of it.
+    target = float("inf") if noise is None else 8 * noise**2 * float(values.mean() * (1 / values).mean())
     inverse_transposes = torch.linalg.inv(matrices).mT
-    found = descend(inverse_transposes, matrices, form, target=1e-30 + noise**2 / 100, give_up=1e-6, parity=1, iterations=300)
+    found = descend(inverse_transposes, matrices, form, target=target, give_up=1e-6, parity=1, iterations=300)
     values, vectors = torch.linalg.eigh(found.x)
     if _ill_conditioned(values):
         return None

@@ -38,7 +38,7 @@ def pieces(whole: Part, noise: Noise, generator: torch.Generator) -> list[tuple[
     while waiting:
         part = waiting.pop()
         if part.dim == 1:
-            done.append((Piece(part, True, None), "R"))
+            done.append((Piece(part, True, None, endomorphisms=1), "R"))
             continue
         found = endomorphisms(part, noise, generator)
         layout, rejected = _cut(part, found.found, noise, generator)
@@ -123,7 +123,7 @@ def _judged(part: Part, found: Search, rejected: float | None, noise: Noise) -> 
         reason = f"the commutant of a part of dimension {part.dim} has more than {_LIMIT} dimensions and no cut was found"
         return Piece(part, False, smallest, reason), None
     if not len(found.found):
-        return Piece(part, True, smallest), "R"
+        return Piece(part, True, smallest, endomorphisms=1), "R"
     form = torch.einsum("aij,bji->ab", found.found, found.found)
     squares = torch.linalg.eigvalsh((form + form.mT) / 2)
     # To first order noise moves a unit element of the commutant by this much, if all other directions were the nearest.
@@ -134,4 +134,4 @@ def _judged(part: Part, found: Search, rejected: float | None, noise: Noise) -> 
     if not bool((radical | negative).all()) or kind is None:
         reason = f"a part of dimension {part.dim} has commuting elements, but no cut of it is at noise"
         return Piece(part, False, smallest, reason), None
-    return Piece(part, True, smallest), kind
+    return Piece(part, True, smallest, endomorphisms=1 + len(found.found)), kind

@@ -56,20 +56,25 @@ def stability(
     draws = torch.randint(count, (resamples, count), generator=generator)
     weights = torch.nn.functional.one_hot(draws, count).sum(1).to(layout.part.matrices)
     finer = torch.zeros(resamples, dtype=torch.bool)
+    once = torch.ones_like(weights[:1])
     for left, right in pairs:
-        finer |= _counts(left, right, noise, weights, generator) > _counts(
-            left, right, noise, torch.ones_like(weights[:1]), generator
-        )
+        all_of_them = int(_counts(left, right, noise, once, generator, limit=8))
+        finer |= _counts(left, right, noise, weights, generator, limit=all_of_them + 1) > all_of_them
     broken = _broken(layout, noise, weights)
     same = ~(finer | broken)
     return Stability(float(same.double().mean()), float(finer.double().mean()), resamples)
 
 
-def _counts(left: Part, right: Part, noise: Noise, weights: Tensor, generator: torch.Generator) -> Tensor:
-    """``[B]``: dimension of the intertwiners of two parts, with the matrices weighted by each row of ``[B, K]``."""
+def _counts(
+    left: Part, right: Part, noise: Noise, weights: Tensor, generator: torch.Generator, *, limit: int
+) -> Tensor:
+    """``[B]``: dimension of the intertwiners of two parts, with the matrices weighted by each row of ``[B, K]``.
+
+    Large parts are searched for `limit` intertwiners at most.
+    """
     p, q, count = left.dim, right.dim, weights.shape[1]
     if p * q > 4 * DENSE:
-        return torch.tensor([_count_large(left, right, noise, w, generator) for w in weights])
+        return torch.tensor([_count_large(left, right, noise, w, generator, limit) for w in weights])
     space = full_space(p, q, left.matrices)
     unit = noise.level**2 / left.columns.shape[0]
     totals = torch.zeros(len(weights), len(space), len(space), dtype=torch.float64, device=weights.device)
@@ -84,12 +89,15 @@ def _counts(left: Part, right: Part, noise: Noise, weights: Tensor, generator: t
     return (values <= torch.maximum(_BETWEEN * expected, rounding)).sum(1).cpu()
 
 
-def _count_large(left: Part, right: Part, noise: Noise, weights: Tensor, generator: torch.Generator) -> int:
+def _count_large(
+    left: Part, right: Part, noise: Noise, weights: Tensor, generator: torch.Generator, limit: int
+) -> int:
     drawn = weights > 0
     scale = (weights[drawn] * (drawn.sum() / weights.sum())).sqrt()[:, None, None]
     one = Part(left.columns, left.rows, left.matrices[drawn] * scale)
     other = one if left is right else Part(right.columns, right.rows, right.matrices[drawn] * scale)
-    return len(collect(one, other, noise, generator, limit=8, sweep=False).found) + (left is right)
+    scalars = int(left is right)
+    return scalars + len(collect(one, other, noise, generator, limit=limit - scalars, sweep=False).found)
 
 
 def _broken(layout: Layout, noise: Noise, weights: Tensor) -> Tensor:

@@ -77,7 +77,9 @@ def commutators(a: Tensor, b: Tensor, x: Tensor) -> Tensor:
 
 def adjoint(a: Tensor, b: Tensor, residual: Tensor) -> Tensor:
     """The adjoint of `commutators`: ``sum_k A_k^T R_k - R_k B_k^T``."""
-    return torch.einsum("kji,kjl->il", a, residual) - torch.einsum("kij,klj->il", residual, b)
+    count, p, q = residual.shape
+    first = a.reshape(count * p, p).mT @ residual.reshape(count * p, q)
+    return first - residual.transpose(0, 1).reshape(p, count * q) @ b.transpose(1, 2).reshape(count * q, q)
 
 
 def residual_share(a: Tensor, b: Tensor, x: Tensor) -> Tensor:
@@ -116,7 +118,7 @@ def spectrum(a: Tensor, b: Tensor, space: Tensor) -> Spectrum:
         rows = (a[k, None] @ space - space @ b[k, None]).transpose(0, 1).reshape(n, -1).mT
         stacked = torch.cat([triangle, rows])
         triangle = torch.linalg.qr(stacked, mode="r").R if stacked.shape[0] > n else stacked
-    _, singular, vh = torch.linalg.svd(triangle, full_matrices=True)
+    _, singular, vh = torch.linalg.svd(triangle, full_matrices=len(triangle) < n)
     values = torch.cat([singular, singular.new_zeros(n - len(singular))]).flip(0)
     return Spectrum(values.square() / len(a), torch.einsum("in,npq->ipq", vh.flip(0), space))
 

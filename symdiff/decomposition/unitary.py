@@ -37,12 +37,15 @@ class Piece:
         A lower bound on the residual over noise of any cut of it; ``None`` in one dimension.
     reason
         What kept it from being resolved; empty if resolved.
+    endomorphisms
+        Dimension of the commutant of the piece, where it was counted.
     """
 
     part: Part
     resolved: bool
     rejected: float | None
     reason: str = ""
+    endomorphisms: int | None = None
 
 
 def pieces(whole: Part, noise: Noise, generator: torch.Generator) -> list[Piece]:
