@@ -17,7 +17,7 @@ from symdiff.errors import DiskError, OutputError, UsageError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from symdiff.decomposition import Decomposition
+    from symdiff.decomposition import Block, Decomposition
 
 SCHEMA = "symdiff.decomposition/1"
 
@@ -178,9 +178,15 @@ def _blocks(found: Decomposition) -> Any:
             block.verdict,
             " < ".join(map(str, block.flag)) if block.flag else "-",
             _number(block.obstruction),
-            f"{min(first for first, _ in block.columns)}-{max(last for _, last in block.columns) - 1}",
+            _span(block),
         )
     return table
+
+
+def _span(block: Block) -> str:
+    """First and last column of the basis that belong to a block."""
+    first, last = min(low for low, _ in block.columns), max(high for _, high in block.columns) - 1
+    return str(first) if first == last else f"{first}-{last}"
 
 
 def _source(found: Decomposition) -> str:

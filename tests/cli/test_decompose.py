@@ -280,7 +280,7 @@ def test_the_summary_has_the_blocks_the_evidence_and_the_cautions(symdiff, answe
     out = symdiff("decompose", "rho.npz").out
     lines = [line.split() for line in out.splitlines()]
     assert out.startswith("rho.npz: 9 matrices 3 x 3\ndecomposable: both cuts leave no more than noise\n")
-    assert "1 1 R irreducible - - 0-0".split() in lines
+    assert "1 1 R irreducible - - 0".split() in lines
     assert "2 1 - reducible-indecomposable 1 < 2 0.98 1-2".split() in lines
     for said in (
         "noise 0.0123 (estimated from: orthogonality defect), orthogonal path",

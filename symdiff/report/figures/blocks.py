@@ -136,7 +136,8 @@ def _compose(
         cell = -(-size // len(picture))
         edge = cell * len(picture)
         smooth = len(picture) > 2 * SIDE and palette.paper is not None
-        axes.imshow(shade(picture, limits), extent=(0, edge, edge, 0), interpolation="auto" if smooth else "none")
+        image = shade(picture, limits, palette.paper)
+        axes.imshow(image, extent=(0, edge, edge, 0), interpolation="auto" if smooth else "none")
         axes.set_xlim(0, size)
         axes.set_ylim(size, 0)
         for spine in axes.spines.values():

@@ -62,23 +62,26 @@ def pool(picture: Float[NDArray[Any], "m m"], most: int) -> Float[NDArray[Any], 
 
 
 def shade(
-    picture: Float[NDArray[Any], "rows columns"], limits: tuple[float, float]
-) -> UInt8[NDArray[Any], "rows columns 4"]:
-    """One colour whose opacity is the logarithm of the magnitude within `limits`."""
+    picture: Float[NDArray[Any], "rows columns"], limits: tuple[float, float], paper: str | None
+) -> UInt8[NDArray[Any], "rows columns channels"]:
+    """One colour whose opacity is the logarithm of the magnitude within `limits`, laid on `paper` if that is known."""
     low, high = np.log10(limits)
     with np.errstate(divide="ignore"):
         level = np.clip((np.log10(np.nan_to_num(picture)) - low) / (high - low), 0, 1)
-    image = np.empty((*picture.shape, 4), dtype=np.uint8)
-    image[..., :3] = np.rint(255 * np.array(SHADE))
-    image[..., 3] = np.rint(np.rint(level * LEVELS) * 255 / LEVELS)
-    return image
+    opacity = (np.rint(level * LEVELS) / LEVELS)[..., None]
+    if paper is None:
+        image = np.concatenate([np.broadcast_to(SHADE, (*picture.shape, 3)), opacity], -1)
+    else:
+        image = opacity * np.array(SHADE) + (1 - opacity) * np.array(to_rgb(paper))
+    eight_bit: NDArray[np.uint8] = np.rint(255 * image).astype(np.uint8)
+    return eight_bit
 
 
 def colour_bar(axes: Axes, limits: tuple[float, float], palette: Palette) -> None:
     """Fill axes with the colours from the lower to the upper limit, and label powers of ten below them."""
     low, high = np.log10(limits)
     ramp = 10 ** np.linspace(low, high, LEVELS)[None, :]
-    axes.imshow(shade(ramp, limits), extent=(low, high, 0, 1), aspect="auto", interpolation="none")
+    axes.imshow(shade(ramp, limits, palette.paper), extent=(low, high, 0, 1), aspect="auto", interpolation="none")
     for spine in axes.spines.values():
         spine.set(visible=True, color=palette.rule, linewidth=0.7)
     every = int(np.ceil((high - low) / 3))
