@@ -1,8 +1,8 @@
 """Balancing: the change of basis that makes a set of matrices as small as it can, and what it says of subspaces.
 
-``Σ_k ‖g A_k g⁻¹‖²`` has a smallest value over the invertible g if and only if the set is completely reducible; otherwise
-it falls for ever along a flag of invariant subspaces (Kempf and Ness 1979, "The length of vectors in representation
-spaces"). Where its gradient, the moment ``μ = Σ A Aᵀ - Aᵀ A``, vanishes, a projection P has
+``Σ_k ‖g A_k g⁻¹‖²`` has a smallest value over the invertible g if and only if the set is completely reducible;
+otherwise it falls for ever along a flag of invariant subspaces (Kempf and Ness 1979, "The length of vectors in
+representation spaces"). Where its gradient, the moment ``μ = Σ A Aᵀ - Aᵀ A``, vanishes, a projection P has
 ``Σ‖(1-P) A P‖² = Σ‖P A (1-P)‖²``: what is nearly invariant has a nearly invariant complement.
 """
 
@@ -13,8 +13,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-_DENSE = 32  # largest d for which all symmetric matrices are written out
-_LANCZOS = 100
 _MOVES = 30
 _LARGEST_MOVE = 5.0  # of the logarithm of a scale
 
@@ -47,7 +45,7 @@ class Balance:
         Parameters
         ----------
         smallest
-            λ, from `curvature`.
+            λ, of a `Curvature`.
         variance, rows, columns
             The noise of entry (i, j), summed over the matrices, has variance ``variance * rows[i] * columns[j]`` before
             the change of frame.
@@ -57,7 +55,8 @@ class Balance:
         inverse = torch.linalg.inv(self.frame)
 
         def largest(symmetric: Tensor) -> Tensor:
-            return torch.linalg.eigvalsh(symmetric).flip(0).cumsum(0)[:-1]
+            values: Tensor = torch.linalg.eigvalsh(symmetric)
+            return values.flip(0).cumsum(0)[:-1]
 
         outside = largest((self.frame * rows) @ self.frame.T).flip(0)
         inside = largest((inverse.T * columns) @ inverse)
@@ -84,87 +83,6 @@ class Move:
     candidates: tuple[Tensor, ...]
 
 
-@dataclass(frozen=True)
-class Curvature:
-    """The second derivative ``4 Σ_k ‖[A_k, X]‖²`` of the energy along ``exp(tX)``, for traceless symmetric X.
-
-    Attributes
-    ----------
-    smallest
-        Smallest ``Σ_k ‖[A_k, X]‖² / ‖X‖²``, or a lower bound of it.
-    lowest
-        ``[d, d]``, the X that attains it.
-    newton
-        ``[d, d]``, Newton's step towards the least energy; `lowest` where the dimension is large.
-    """
-
-    smallest: float
-    lowest: Tensor
-    newton: Tensor
-
-
-def curvature(state: Balance, generator: torch.Generator) -> Curvature:
-    """The curvature of the energy of matrices in a frame."""
-    matrices = state.matrices
-    d = matrices.shape[-1]
-    wide, tall = matrices.transpose(1, 2).flatten(0, 1), matrices.flatten(0, 1)
-    squares = wide.T @ wide + tall.T @ tall
-    if d > _DENSE:
-        return _lanczos(matrices, squares, generator)
-    i, j = torch.triu_indices(d, d)
-    index = torch.arange(len(i))
-    basis = torch.zeros(len(i), d, d).to(matrices)
-    basis[index, i, j] = basis[index, j, i] = torch.where(i == j, 1.0, 0.5**0.5).to(matrices)
-    pairs = (matrices.flatten(1).T @ matrices.flatten(1)).view(d, d, d, d)  # Σ A_ia A_jb
-    twirl = pairs.transpose(1, 2).reshape(d * d, d * d)
-    vectors = basis.flatten(1)
-    half = vectors @ (basis @ squares / 2).flatten(1).T - vectors @ (twirl @ vectors.T)
-    identity = vectors @ torch.eye(d).to(matrices).flatten()
-    # The identity commutes with everything and is no projection: it is moved to the other end.
-    gram = half + half.T + torch.outer(identity, identity) * squares.trace()
-    values, eigenvectors = torch.linalg.eigh(gram)
-    step = (
-        -eigenvectors @ ((state.moment.flatten() @ vectors.T @ eigenvectors) / values.clamp_min(1e-14 * values[-1])) / 2
-    )
-    return Curvature(float(values[0]), *torch.einsum("cs,sij->cij", torch.stack([eigenvectors[:, 0], step]), basis))
-
-
-def _lanczos(matrices: Tensor, squares: Tensor, generator: torch.Generator) -> Curvature:
-    """`curvature` by Lanczos with full reorthogonalisation; the value is the Ritz value less its residual."""
-    d = matrices.shape[-1]
-    wide = matrices.transpose(1, 2).contiguous()
-
-    def apply(x: Tensor) -> Tensor:
-        y = torch.einsum("kia,kja->ij", matrices @ x, matrices) + torch.einsum("kia,kja->ij", wide @ x, wide)
-        y = (squares @ x + x @ squares) / 2 - y
-        y = (y + y.T) / 2
-        return y - torch.eye(d).to(y) * y.trace() / d
-
-    start = torch.randn(d, d, generator=generator, dtype=torch.float64, device=generator.device).to(matrices)
-    start = start + start.T
-    start = start - torch.eye(d).to(start) * start.trace() / d
-    vectors = [start / start.norm()]
-    projected = torch.zeros(_LANCZOS + 1, _LANCZOS + 1, dtype=torch.float64)
-    for n in range(_LANCZOS):
-        image = apply(vectors[n])
-        stacked = torch.stack(vectors).flatten(1)
-        for _ in range(2):
-            weights = stacked @ image.flatten()
-            image = image - (weights @ stacked).view(d, d)
-            projected[n, : n + 1] += weights.cpu()
-        beta = float(image.norm())
-        values, eigenvectors = torch.linalg.eigh(
-            projected[: n + 1, : n + 1].tril() + projected[: n + 1, : n + 1].tril(-1).T
-        )
-        error = beta * abs(float(eigenvectors[-1, 0]))
-        if error <= 0.02 * float(values[0]) or beta <= 1e-12 * float(values[-1]):
-            break
-        vectors.append(image / beta)
-        projected[n + 1, n] = beta
-    lowest = (eigenvectors[:, 0].to(matrices) @ torch.stack(vectors[: n + 1]).flatten(1)).view(d, d)
-    return Curvature(max(0.0, float(values[0]) - error), lowest, lowest)
-
-
 def balance_along(state: Balance, symmetric: Tensor, tries: int) -> Move:
     """Minimise ``Σ‖A‖²`` over the scalings of the eigenvectors of `symmetric` [d, d].
 
@@ -179,8 +97,9 @@ def balance_along(state: Balance, symmetric: Tensor, tries: int) -> Move:
     lower, upper = across(weights)
     rank = torch.arange(1, d).to(weights)
     cost = torch.minimum(lower, upper) / (rank * (d - rank))
+    gain = (upper.sqrt() - lower.sqrt()).abs()
     candidates = []
-    for p in (torch.argsort(cost)[:tries] + 1).tolist():
+    for p in dict.fromkeys([int(gain.argmax()) + 1, int(cost.argmin()) + 1][:tries]):
         candidates.append(axes[:, :p] if lower[p - 1] <= upper[p - 1] else axes[:, p:])
     tiny = 1e-26 * float(weights.sum())
     weights = weights + tiny

@@ -8,44 +8,14 @@ import torch
 from torch import Tensor
 
 from symdiff.decomposition.cuts import ACCEPT, REJECT
-from symdiff.decomposition.invariant import (
-    EntryNoise,
-    completed,
-    polish,
-    search,
-    sylvester_gram,
-)
-from symdiff.decomposition.sylvester import commutators
-
-_LARGEST_SPACE = 3000  # unknowns of a homomorphism
-_ACCEPT = 2.0  # of a homomorphism, which is fitted to the noise and where one too many would hide a weak extension
-
-
-class Unresolved(Exception):
-    """Noise could explain what a decision rests on; the message says which."""
-
-
-@dataclass(frozen=True)
-class Leaf:
-    """A constituent: matrices [K, p, p] that are irreducible, or multiples of the identity."""
-
-    matrices: Tensor
-    noise: EntryNoise
-    scalar: bool
-
-    def irreducible(self) -> Leaf:
-        """One copy: of multiples of the identity, the 1 x 1 matrices."""
-        if not self.scalar:
-            return self
-        p = self.matrices.shape[-1]
-        mean = self.matrices.diagonal(dim1=1, dim2=2).mean(1)[:, None, None]
-        axis = torch.full((p, 1), p**-0.5).to(mean)
-        return Leaf(mean, self.noise.restricted(axis, 0.0), True)
+from symdiff.decomposition.fitting import EntryNoise, sylvester_gram
+from symdiff.decomposition.homomorphisms import Leaf, Unresolved, homomorphisms
+from symdiff.decomposition.invariant import completed, polish, search
 
 
 @dataclass(frozen=True)
 class Series:
-    """A basis in which matrices are block triangular with the leaves, from the smallest subspace up, on the diagonal."""
+    """A basis that makes matrices block triangular, and the leaves on the diagonal, smallest subspace first."""
 
     basis: Tensor
     leaves: tuple[Leaf, ...]
@@ -60,7 +30,8 @@ def composition_series(matrices: Tensor, noise: EntryNoise, limit: float, genera
     """
     d = matrices.shape[-1]
     identity = torch.eye(d).to(matrices)
-    if noise.energy(identity, identity) > d * d * limit:
+    strict = REJECT if noise.inflation > ACCEPT else 1.0  # an error may hide structure that noise alone would not
+    if strict * noise.energy(identity, identity) > d * d * limit:
         raise Unresolved(f"a constituent of dimension {d} cannot be told from noise")
     if d == 1:
         return Series(identity, (Leaf(matrices, noise, True),), "of dimension 1")
@@ -78,7 +49,7 @@ def composition_series(matrices: Tensor, noise: EntryNoise, limit: float, genera
         )
     p, basis = found.rank, found.basis
     turned = basis.T @ matrices @ basis
-    below, above = _errors(turned, p, noise, basis)
+    below, above = _errors(turned, p, noise, basis, found.error)
     lower = composition_series(turned[:, :p, :p], noise.restricted(basis[:, :p], below), limit, generator)
     upper = composition_series(turned[:, p:, p:], noise.restricted(basis[:, p:], above), limit, generator)
     basis = torch.cat([basis[:, :p] @ lower.basis, basis[:, p:] @ upper.basis], 1)
@@ -87,12 +58,13 @@ def composition_series(matrices: Tensor, noise: EntryNoise, limit: float, genera
     )
 
 
-def _errors(turned: Tensor, p: int, noise: EntryNoise, basis: Tensor) -> tuple[float, float]:
+def _errors(turned: Tensor, p: int, noise: EntryNoise, basis: Tensor, held: float) -> tuple[float, float]:
     """What the error of a subspace adds to its block and to that of the quotient, in squares summed over the matrices.
 
     An error Z of the subspace adds C Z to the one and -Z C to the other. The fit of Z has the variance of least
     squares; where it is loose (Z is a homomorphism up to noise) Z is held by the second order Z C Z of the residual
-    only, and where that vanishes too there is a family of invariant subspaces, of which one is as good as another.
+    only, or by the bound `held` on ‖Z‖², and where the second order vanishes too there is a family of invariant
+    subspaces, of which one is as good as another.
     """
     inside, outside = basis[:, :p], basis[:, p:]
     b, c, d = turned[:, :p, :p], turned[:, :p, p:], turned[:, p:, p:]
@@ -104,7 +76,7 @@ def _errors(turned: Tensor, p: int, noise: EntryNoise, basis: Tensor) -> tuple[f
     variance = energy / (noise.count * maps[0].numel() * values.clamp_min(torch.finfo(values.dtype).tiny))
     for n in torch.nonzero(values <= REJECT * noise.ridge(outside, inside)).flatten().tolist():
         second = float((maps[n] @ c @ maps[n]).square().sum())
-        variance[n] = (REJECT * energy / second) ** 0.5 if second > REJECT * energy else 0.0
+        variance[n] = min(held, (ACCEPT * energy / second) ** 0.5) if second > REJECT * energy else 0.0
         # Exactly zero along many families, which the sums of squares above would miss by rounding.
         below[n], above[n] = (c @ maps[n]).square().sum(), (maps[n] @ c).square().sum()
     return float(below.clamp_min(0) @ variance), float(above.clamp_min(0) @ variance)
@@ -120,7 +92,7 @@ def radical_flag(matrices: Tensor, noise: EntryNoise, series: Series) -> tuple[t
     constituents = _distinct([leaf.irreducible() for leaf in series.leaves])
     spaces, module = [torch.eye(d).to(matrices)], Leaf(matrices, noise, False)
     while True:
-        kernel = _radical(module, constituents)
+        kernel, error = _radical(module, constituents)
         p = kernel.shape[1]
         if len(spaces) == 1:
             _refuse_summands(module, constituents, kernel)
@@ -130,7 +102,7 @@ def radical_flag(matrices: Tensor, noise: EntryNoise, series: Series) -> tuple[t
         if ratio > ACCEPT:
             raise Unresolved(f"the radical leaves {ratio:.3g} times the residual of noise, more than {ACCEPT:g}")
         turned = basis.T @ matrices @ basis
-        below, _ = _errors(turned, p, noise, basis)
+        below, _ = _errors(turned, p, noise, basis, error)
         spaces.append(basis[:, :p])
         module = Leaf(turned[:, :p, :p], noise.restricted(basis[:, :p], below), False)
     dims = tuple(axes.shape[1] for axes in reversed(spaces))
@@ -146,53 +118,35 @@ def _distinct(leaves: list[Leaf]) -> list[tuple[Leaf, int]]:
     distinct: list[tuple[Leaf, int]] = []
     for leaf in leaves:
         same = (one for one, _ in distinct if one.matrices.shape == leaf.matrices.shape)
-        if not any(len(homomorphisms(one, leaf)) for one in same):
-            distinct.append((leaf, len(homomorphisms(leaf, leaf))))
+        if not any(len(homomorphisms(one, leaf)[0]) for one in same):
+            distinct.append((leaf, len(homomorphisms(leaf, leaf)[0])))
     return distinct
 
 
-def _radical(module: Leaf, constituents: list[tuple[Leaf, int]]) -> Tensor:
-    """Orthonormal ``[d, r]``: the intersection of the kernels of all homomorphisms to irreducible constituents."""
+def _radical(module: Leaf, constituents: list[tuple[Leaf, int]]) -> tuple[Tensor, float]:
+    """Orthonormal ``[d, r]``: the intersection of the kernels of all homomorphisms to irreducible constituents.
+
+    Also returned is a bound on the squared error of that space.
+    """
     d = module.matrices.shape[-1]
-    energy, head = torch.zeros(d, d).to(module.matrices), 0
+    energy, head, error = torch.zeros(d, d).to(module.matrices), 0, 0.0
     for leaf, endomorphisms in constituents:
         if leaf.matrices.shape[-1] > d:
             continue
-        maps = homomorphisms(module, leaf)
+        maps, own = homomorphisms(module, leaf)
+        error = max(error, own) if len(maps) else error
         energy = energy + torch.einsum("nsi,nsj->ij", maps, maps)
         head += len(maps) * leaf.matrices.shape[-1] // endomorphisms
     values, vectors = torch.linalg.eigh(energy)
     if not 0 < head <= d or (head < d and values[d - head] < 1e3 * values[d - head - 1].abs()):
         raise Unresolved(f"the homomorphisms to the constituents do not show a head of dimension {head} of {d}")
-    return vectors[:, : d - head]
+    return vectors[:, : d - head], REJECT * error / float(values[d - head])
 
 
 def _refuse_summands(module: Leaf, constituents: list[tuple[Leaf, int]], radical: Tensor) -> None:
     """Raise `Unresolved` where an irreducible subspace is outside the radical: then it is a summand."""
     for leaf, _ in constituents:
-        images = homomorphisms(leaf, module)
+        images, _ = homomorphisms(leaf, module)
         inside = radical @ (radical.T @ images)
         if len(images) and float(torch.linalg.matrix_norm(images - inside).max()) > 0.5:
             raise Unresolved(f"up to noise a constituent of dimension {leaf.matrices.shape[-1]} is a summand")
-
-
-def homomorphisms(source: Leaf, target: Leaf) -> Tensor:
-    """Orthonormal X [n, q, p] with ``X source_k = target_k X`` up to noise; raises `Unresolved`."""
-    a, b = target.matrices, source.matrices
-    q, p = a.shape[-1], b.shape[-1]
-    if q * p > _LARGEST_SPACE:
-        raise Unresolved(f"homomorphisms from dimension {p} to {q} are too many to search")
-    values, vectors = torch.linalg.eigh(sylvester_gram(a, b))
-    # Of the smallest singular values the normal equations know the space; their sizes come from the operator.
-    low = vectors[:, values <= 1e-6 * values[-1]].T.reshape(-1, q, p)
-    high = vectors[:, values > 1e-6 * values[-1]].T.reshape(-1, q, p)
-    if len(low):
-        images = commutators(a, b, low[:, None]).flatten(1)
-        turn = torch.linalg.svd(images.T @ torch.eye(len(low)).to(a), full_matrices=False)[2]
-        low = torch.einsum("mn,nqp->mqp", turn, low)
-    space = torch.cat([low, high])
-    residual = torch.cat([commutators(a, b, x[None]).square().sum()[None] for x in space]) if len(space) else values
-    ratio = residual / target.noise.of_maps(source.noise, space)
-    if bool(((ratio > _ACCEPT) & (ratio < REJECT)).any()):
-        raise Unresolved(f"a homomorphism from dimension {p} to {q} may or may not be noise")
-    return space[ratio <= _ACCEPT]

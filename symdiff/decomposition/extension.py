@@ -1,7 +1,8 @@
-"""Whether an indecomposable block is irreducible, and if not the flag that shows it and what keeps it from splitting."""
+"""Whether an indecomposable block is irreducible; if not, the flag that shows it and what keeps it from splitting."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
@@ -10,9 +11,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from symdiff.decomposition.composition import Unresolved, composition_series, radical_flag
+from symdiff.decomposition.composition import composition_series, radical_flag
 from symdiff.decomposition.cuts import ACCEPT, REJECT
-from symdiff.decomposition.invariant import EntryNoise, residual_ratio, sylvester_fit
+from symdiff.decomposition.fitting import EntryNoise, sylvester_fit
+from symdiff.decomposition.homomorphisms import Unresolved
+from symdiff.decomposition.invariant import residual_ratio
 from symdiff.decomposition.sylvester import commutators
 
 
@@ -26,7 +29,8 @@ class Extension:
         ``irreducible``, ``reducible-indecomposable``, or ``unresolved`` at this noise.
     flag
         Dimensions of the radical filtration, smallest first and ending in d: with J the radical of the enveloping
-        algebra, ``V ⊃ JV ⊃ J²V ⊃ …``; ``(n, n + 1)`` for the matrices ``[[a I, v], [0, 1]]``. ``None`` unless reducible.
+        algebra, ``V ⊃ JV ⊃ J²V ⊃ …``; ``(n, n + 1)`` for the matrices ``[[a I, v], [0, 1]]``. ``None`` unless
+        reducible.
     basis
         ``[d, d]`` orthogonal: the first ``flag[0]`` columns span the smallest subspace of the flag, and so on. The
         identity unless reducible.
@@ -118,8 +122,8 @@ def complement_residual(
     size = float(c.square().sum())
     if size == 0:
         return 0.0
-    left = commutators(b, d, sylvester_fit(b, d, c, ridge)) + c
-    return min(1.0, (float(left.square().sum()) / size) ** 0.5)
+    left = float((commutators(b, d, sylvester_fit(b, d, c, ridge)) + c).square().sum())
+    return min(1.0, math.sqrt(left / size))
 
 
 def _reducible(matrices: Tensor, noise: EntryNoise, flag: tuple[int, ...], basis: Tensor) -> Extension:

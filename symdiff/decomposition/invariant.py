@@ -3,53 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import islice
 
 import torch
 from torch import Tensor
 
-from symdiff.decomposition.balance import Balance, Curvature, balance_along, curvature
+from symdiff.decomposition.balance import Balance, balance_along
+from symdiff.decomposition.curvature import Curvature, curvature
 from symdiff.decomposition.cuts import ACCEPT, REJECT
-from symdiff.decomposition.sylvester import adjoint, commutators, least_squares
+from symdiff.decomposition.fitting import DENSE, EntryNoise, sylvester_fit, sylvester_gram
+from symdiff.decomposition.sylvester import commutators
 
 _ROUNDS = 24
 _STEPS = 40
-_DENSE = 1100  # unknowns of the largest least-squares problem whose normal equations are written out
 _LARGE = 64  # beyond this dimension the bound is asked for only after the moment has failed
 _COMBINATIONS = 32
-
-
-@dataclass(frozen=True)
-class EntryNoise:
-    """Noise on K matrices: entry (i, j) has standard deviation ``level * sqrt(rows[i] * columns[j])``."""
-
-    level: float
-    rows: Tensor
-    columns: Tensor
-    count: int
-
-    def energy(self, left: Tensor, right: Tensor) -> float:
-        """Expected ``Σ_k ‖leftᵀ N_k right‖²`` for `left` [d, p] and `right` [d, q]."""
-        return self.count * self.level**2 * float((self.rows @ left**2).sum() * (self.columns @ right**2).sum())
-
-    def of_maps(self, source: EntryNoise, maps: Tensor) -> Tensor:
-        """Expected ``Σ_k ‖X N_k - M_k X‖²`` of X [n, q, p], for M this noise and N that of the source: [n]."""
-        first = (maps**2 @ source.rows).sum(-1) * source.columns.sum() * source.level**2
-        second = (self.columns @ maps**2).sum(-1) * self.rows.sum() * self.level**2
-        return self.count * (first + second)
-
-    def ridge(self, outside: Tensor, inside: Tensor) -> float:
-        """What noise leaves on average of a map between subspaces of unit norm, as `of_maps`."""
-        (rows, columns), (rows_in, columns_in) = (
-            (self.rows @ axes**2, self.columns @ axes**2) for axes in (outside, inside)
-        )
-        mean = rows_in.mean() * columns_in.sum() + columns.mean() * rows.sum()
-        return self.count * self.level**2 * float(mean)
-
-    def restricted(self, axes: Tensor, excess: float) -> EntryNoise:
-        """The noise of ``axesᵀ A_k axes`` for `axes` [d, p], with `excess` more energy over all entries."""
-        level = self.level * (1 + excess / self.energy(axes, axes)) ** 0.5
-        return EntryNoise(level, self.rows @ axes**2, self.columns @ axes**2, self.count)
 
 
 @dataclass(frozen=True)
@@ -66,45 +33,15 @@ class Search:
         Whether every subspace is excluded.
     ratio
         Residual over that of noise: of the subspace; at least, over all subspaces; or the best of those tried.
+    error
+        Bound on the squared error of the subspace where it does not rest on the residual alone, else infinite.
     """
 
     basis: Tensor | None
     rank: int
     irreducible: bool
     ratio: float
-
-
-def sylvester_gram(left: Tensor, right: Tensor) -> Tensor:
-    """Normal equations ``[qp, qp]`` of ``Z -> (left_k Z - Z right_k)_k`` on row-major Z [q, p]."""
-    q, p = left.shape[-1], right.shape[-1]
-    cross = (left.flatten(1).T @ right.flatten(1)).view(q, q, p, p)  # [i, j, b, a]: Σ left_ij right_ba
-    gram = -(cross.permute(0, 3, 1, 2) + cross.permute(1, 2, 0, 3))
-    gram = gram.contiguous()
-    tall, wide = left.flatten(0, 1), right.transpose(1, 2).flatten(0, 1)
-    gram.diagonal(dim1=1, dim2=3).add_((tall.T @ tall).unsqueeze(-1))
-    gram.diagonal(dim1=0, dim2=2).add_((wide.T @ wide).unsqueeze(-1))
-    return gram.reshape(q * p, q * p)
-
-
-def sylvester_fit(left: Tensor, right: Tensor, target: Tensor, ridge: float) -> Tensor:
-    """Z [q, p] with the least ``Σ_k ‖left_k Z - Z right_k + target_k‖²``.
-
-    The normal equations square the condition number; each pass solves them for what the pass before has left. A
-    direction of Z on which the operator squared is less than `ridge` (or than rounding) is hardly used.
-    """
-    z = torch.zeros_like(target[0])
-    if z.numel() > _DENSE:
-        for step in islice(least_squares(left, right, -target, lambda y: y), 150):
-            z = z + step.change
-        return z
-    gram = sylvester_gram(left, right)
-    rounding = 1e-14 * float(gram.diagonal().sum()) + torch.finfo(gram.dtype).tiny
-    gram.diagonal().add_(max(ridge, rounding))
-    factor = torch.linalg.cholesky_ex(gram)[0]
-    for _ in range(3 if ridge <= rounding else 1):
-        right_side = adjoint(left, right, commutators(left, right, z) + target).reshape(-1, 1)
-        z = z - torch.cholesky_solve(right_side, factor).view_as(z)
-    return z
+    error: float = float("inf")
 
 
 def completed(axes: Tensor) -> Tensor:
@@ -157,7 +94,7 @@ def search(matrices: Tensor, noise: EntryNoise, generator: torch.Generator) -> S
     frame = torch.eye(d).to(matrices)
     best = float("inf")
     tries = 2 if d <= _LARGE else 1
-    proposals = _from_commutant(matrices, noise) if d * d <= _DENSE else []
+    proposals, error = _from_commutant(matrices, noise) if d * d <= DENSE else ([], 0.0)
     for turn in range(_ROUNDS):
         state = Balance.at(matrices, frame)
         moves = [balance_along(state, state.moment, tries)]
@@ -166,38 +103,41 @@ def search(matrices: Tensor, noise: EntryNoise, generator: torch.Generator) -> S
             if bound >= REJECT:
                 return Search(None, 0, True, bound)
             moves.extend(balance_along(state, symmetric, tries) for symmetric in (bend.newton, bend.lowest))
+        exact = len(proposals)
         proposals.extend(torch.linalg.solve(frame, axes) for move in moves for axes in move.candidates)
-        for axes in proposals:
+        for n, axes in enumerate(proposals):
             basis, ratio = polish(matrices, torch.linalg.qr(axes)[0], noise)
             best = min(best, ratio)
             if ratio <= ACCEPT:
-                return Search(basis, axes.shape[1], False, ratio)
+                return Search(basis, axes.shape[1], False, ratio, error if n < exact else float("inf"))
         frame = min(moves, key=lambda move: move.energy).frame @ frame
         frame = frame * (d**0.5 / torch.linalg.norm(frame))
         proposals = []
     return Search(None, 0, False, best)
 
 
-def _from_commutant(matrices: Tensor, noise: EntryNoise) -> list[Tensor]:
+def _from_commutant(matrices: Tensor, noise: EntryNoise) -> tuple[list[Tensor], float]:
     """Images and kernels of nilpotent matrices that commute with `matrices`: invariant, and exact to first order.
 
     Between equivalent constituents the residual of a subspace is of second order and tells less. What commutes with an
-    indecomposable set is a nilpotent matrix and a multiple of the identity or of a complex structure.
+    indecomposable set is a nilpotent matrix and a multiple of the identity or of a complex structure. Also returned is
+    a bound on the squared error of the subspaces.
     """
     d = matrices.shape[-1]
-    values, vectors = torch.linalg.eigh(sylvester_gram(matrices, matrices))
-    maps = vectors.T.reshape(-1, d, d)[: 2 * d]
-    images = torch.stack([commutators(matrices, matrices, x).square().sum() for x in maps])
-    maps = maps[images <= REJECT * noise.of_maps(noise, maps)]
+    maps = torch.linalg.eigh(sylvester_gram(matrices, matrices))[1].T.reshape(-1, d, d)[: 2 * d]
+    residual = torch.stack([commutators(matrices, matrices, x).square().sum() for x in maps])
+    near = residual <= REJECT * noise.of_maps(noise, maps)
     identity = torch.eye(d).to(maps)
-    maps = maps - identity * maps.diagonal(dim1=1, dim2=2).mean(1)[:, None, None]
+    gap = float(residual[~near].min()) if not bool(near.all()) else 0.0
+    error = REJECT * noise.energy(identity, identity) / (noise.count * gap) if gap > 0 else float("inf")
+    maps = maps[near] - identity * maps[near].diagonal(dim1=1, dim2=2).mean(1)[:, None, None]
     proposals = []
     for x in maps[torch.linalg.matrix_norm(maps) > 0.5]:
         for nilpotent in (x, x @ x - identity * (x @ x).trace() / d):
             left, size, right = torch.linalg.svd(nilpotent)
             rank = int((size[:-1] / size[1:].clamp_min(1e-15 * size[0])).argmax()) + 1
             proposals.extend([left[:, :rank], right[rank:].T])
-    return proposals
+    return proposals, error
 
 
 def _exclude(state: Balance, noise: EntryNoise, generator: torch.Generator) -> tuple[float, Curvature]:
