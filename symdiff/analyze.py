@@ -107,9 +107,7 @@ def analyze(
         run.record()
         run.open(family(run.recording.observation_shape, options))
         run.train(read_models(directory / "hae.safetensors") if rescore else None, earlier)
-        evaluation = run.evaluation()
-        structure = run.decompose(evaluation)
-        result = run.diagnose(evaluation, structure, caught).model_copy(update={"timing": dict(run.timing)})
+        result = run.judge(caught).model_copy(update={"timing": dict(run.timing)})
         with run.phase("report"):
             result.write(directory / "result.json")
             write_report(directory.path)
@@ -246,41 +244,44 @@ class _Run:
             Checkpoint(self.directory.path, prefix), on_step, on_line, trained,
         ).fit(self.train_part, self.validation_part)  # fmt: skip
 
-    def decompose(self, evaluation: Evaluation) -> Structure:
-        """How the trained rho decomposes, beside the closed forms of the same dimension."""
-        with self.phase("decompose"):
-            references = {name: _double(model) for name, model in self.fit.references.items()}
-            resamples = RESAMPLES * (THOROUGH if self.config.thorough else 1)
-            return split(evaluation, references, self.fit.form, resamples)
-
-    def diagnose(self, evaluation: Evaluation, structure: Structure, caught: Callable[[], list[str]]) -> Result:
-        """Every figure on the held-out trajectories, the verdict, and what the report draws."""
+    def judge(self, caught: Callable[[], list[str]]) -> Result:
+        """Every figure on the held-out trajectories, the parts of rho, the verdict, and what the report draws."""
         with self.phase("diagnose"):
+            evaluation = self.evaluation()
             diagnosis = diagnose(evaluation)
-            estimates = {**diagnosis.estimates, **structure.estimates, **self._of_plugins(evaluation)}
+            estimates = {**diagnosis.estimates, **self._of_plugins(evaluation)}
+            forms = self._forms(evaluation, estimates)
+            conditions = list(guarantees(evaluation, estimates, floor=self._floor(evaluation)))
             process = shared_affine_r2(
                 self.train_part, self.test_part, seed=self.config.seed, replicates=evaluation.bootstrap
             )
-            result = Result(
-                symdiff_version=__version__,
-                group=self.family.name,
-                model=self.config.model,
-                config=self._configuration(),
-                diagnostics=estimates,
-                forms=self._forms(evaluation, estimates),
+        with self.phase("decompose"):
+            structure = self._decompose(evaluation)
+        estimates |= structure.estimates
+        self._write_figures(evaluation, diagnosis, structure)
+        return Result(
+            symdiff_version=__version__,
+            group=self.family.name,
+            model=self.config.model,
+            config=self._configuration(),
+            diagnostics=estimates,
+            forms=forms,
+            decomposition=structure.document,
+            guarantees=conditions,
+            process=process,
+            verdict=verdict(
+                estimates,
+                process,
                 decomposition=structure.document,
-                guarantees=list(guarantees(evaluation, estimates, floor=self._floor(evaluation))),
-                process=process,
-                verdict=verdict(
-                    estimates,
-                    process,
-                    decomposition=structure.document,
-                    actions_are_steps=self.family.actions_are_steps,
-                ),
-                warnings=[*caught(), *self.family.caveats(self.recording), *self.training_caveats],
-            )
-            self._write_figures(evaluation, diagnosis, structure)
-        return result
+                actions_are_steps=self.family.actions_are_steps,
+            ),
+            warnings=[*caught(), *self.family.caveats(self.recording), *self.training_caveats],
+        )
+
+    def _decompose(self, evaluation: Evaluation) -> Structure:
+        """How the trained rho decomposes, beside the closed forms of the same dimension."""
+        references = {name: _double(model) for name, model in self.fit.references.items()}
+        return split(evaluation, references, self.fit.form, RESAMPLES * (THOROUGH if self.config.thorough else 1))
 
     def _configuration(self) -> dict[str, Any]:
         """The configuration as the result shows it: flat, keys are flags, with the numbers really in use."""

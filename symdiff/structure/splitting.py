@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -104,6 +105,7 @@ def split(
         document["comparison"].append(_summary(f"{name} (closed form)", described))
         if name == REFERENCE:
             document["reference"] = {"form": name, **described}
+    document = json.loads(json.dumps(document))  # lists for tuples, as in a result that was read back
     return Structure(document, _arrays(evaluation, found, matrices, latents), _estimates(found))
 
 
