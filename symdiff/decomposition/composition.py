@@ -30,11 +30,9 @@ def composition_series(matrices: Tensor, noise: EntryNoise, limit: float, genera
     """
     d = matrices.shape[-1]
     identity = torch.eye(d).to(matrices)
-    strict = REJECT if noise.inflation > ACCEPT else 1.0  # an error may hide structure that noise alone would not
-    if strict * noise.energy(identity, identity) > d * d * limit:
-        raise Unresolved(f"a constituent of dimension {d} cannot be told from noise")
     if d == 1:
         return Series(identity, (Leaf(matrices, noise, True),), "of dimension 1")
+    _refuse_noise(noise, limit)
     mean = matrices.diagonal(dim1=1, dim2=2).mean(1)[:, None, None] * identity
     if float((matrices - mean).square().sum()) <= ACCEPT * noise.energy(identity, identity):
         return Series(identity, (Leaf(matrices, noise, True),), "multiples of the identity up to noise")
@@ -56,6 +54,15 @@ def composition_series(matrices: Tensor, noise: EntryNoise, limit: float, genera
     return Series(
         basis, lower.leaves + upper.leaves, f"a subspace leaves {found.ratio:.3g} times the residual of noise"
     )
+
+
+def _refuse_noise(noise: EntryNoise, limit: float) -> None:
+    """Raise `Unresolved` for a constituent whose noise is about as large as what is to be seen in it."""
+    d = len(noise.rows)
+    strict = REJECT if noise.inflation > ACCEPT else 1.0  # an error may hide structure that noise alone would not
+    identity = torch.eye(d).to(noise.rows)
+    if strict * noise.energy(identity, identity) > d * d * limit:
+        raise Unresolved(f"a constituent of dimension {d} cannot be told from noise")
 
 
 def _errors(turned: Tensor, p: int, noise: EntryNoise, basis: Tensor, held: float) -> tuple[float, float]:
@@ -82,13 +89,15 @@ def _errors(turned: Tensor, p: int, noise: EntryNoise, basis: Tensor, held: floa
     return float(below.clamp_min(0) @ variance), float(above.clamp_min(0) @ variance)
 
 
-def radical_flag(matrices: Tensor, noise: EntryNoise, series: Series) -> tuple[tuple[int, ...], Tensor]:
+def radical_flag(matrices: Tensor, noise: EntryNoise, series: Series, limit: float) -> tuple[tuple[int, ...], Tensor]:
     """Dimensions of the radical filtration and an orthogonal basis that shows it; raises `Unresolved`."""
     d = matrices.shape[-1]
     if len(series.leaves) == 2:
         # What is below is not a summand, and so all of it is in the radical.
         p = series.leaves[0].matrices.shape[-1]
         return (p, d), series.basis
+    for leaf in series.leaves:
+        _refuse_noise(leaf.noise, limit)
     constituents = _distinct([leaf.irreducible() for leaf in series.leaves])
     spaces, module = [torch.eye(d).to(matrices)], Leaf(matrices, noise, False)
     while True:

@@ -87,7 +87,7 @@ def extension(
         series = composition_series(centred, given, limit, generator)
         if len(series.leaves) == 1:
             return Extension("irreducible", None, identity, None, series.evidence)
-        flag, basis = radical_flag(centred, given, series)
+        flag, basis = radical_flag(centred, given, series, limit)
         return _reducible(centred, given, flag, basis)
     except Unresolved as reason:
         return Extension("unresolved", None, identity, None, str(reason))

@@ -55,7 +55,7 @@ def sylvester_gram(left: Tensor, right: Tensor) -> Tensor:
     """Normal equations ``[qp, qp]`` of ``Z -> (left_k Z - Z right_k)_k`` on row-major Z [q, p]."""
     q, p = left.shape[-1], right.shape[-1]
     cross = (left.flatten(1).T @ right.flatten(1)).view(q, q, p, p)  # [i, j, b, a]: Σ left_ij right_ba
-    gram = -(cross.permute(0, 3, 1, 2) + cross.permute(1, 2, 0, 3))
+    gram = -(cross.permute(0, 2, 1, 3) + cross.permute(1, 3, 0, 2))
     gram = gram.contiguous()
     tall, wide = left.flatten(0, 1), right.transpose(1, 2).flatten(0, 1)
     gram.diagonal(dim1=1, dim2=3).add_((tall.T @ tall).unsqueeze(-1))

@@ -12,7 +12,7 @@ from symdiff.decomposition.fitting import EntryNoise, sylvester_gram
 from symdiff.decomposition.sylvester import commutators
 
 _LARGEST_SPACE = 3000  # unknowns of a homomorphism
-_ACCEPT = 2.0  # of a homomorphism, which is fitted to the noise and where one too many would hide a weak extension
+_ACCEPT = 3.0  # of a homomorphism, which is fitted to the noise and where one too many would hide a weak extension
 
 
 class Unresolved(Exception):
