@@ -8,6 +8,7 @@ is what makes it sound under noise.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -23,7 +24,8 @@ from symdiff.decomposition.sylvester import Part, least_squares
 ACCEPT, REJECT = 4.0, 16.0
 
 
-def accepted(freedom: float) -> float:
+@cache
+def accepted(freedom: int) -> float:
     """The largest residual over noise that still counts as noise, with `freedom` squares summed in it.
 
     Few squares scatter: a threshold that one in a million true cuts exceeds.

@@ -87,7 +87,7 @@ def decompose(
         raise MatricesError(f"noise is {noise}", "the noise level is a finite number, at least 0")
     given = check(matrices)
     generator = torch.Generator().manual_seed(seed)
-    found = _find(given, noise, generator)
+    found = _find(given, None if noise is None else noise / given.scale, generator)
     found.classes.sort(key=lambda c: (c.pieces[0].part.dim, len(c.pieces)))
     layout = assembled(given.matrices, [piece.part for group in found.classes for piece in group.pieces])
     extensions = _extensions(found, layout, generator)
@@ -215,7 +215,7 @@ def _written(
         basis=given.returned(columns),
         count=len(given.matrices),
         size=given.matrices.shape[-1],
-        noise=noise,
+        noise=noise * given.scale,
         noise_source=found.source,
         path=found.path,
         off_block=outside,

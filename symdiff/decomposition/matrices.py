@@ -17,11 +17,24 @@ FLOOR = 1e-12
 
 @dataclass(frozen=True)
 class Given:
-    """Matrices ``[K, m, m]`` in float64, what to hand results back as, and the rounding they arrived with."""
+    """What the caller gave.
+
+    Attributes
+    ----------
+    matrices
+        ``[K, m, m]`` in float64, in units of `scale`.
+    scale
+        Root mean square singular value of the matrices.
+    floor
+        The noise level of the rounding they arrived with, in units of `scale`.
+    as_numpy
+        Whether results go back as numpy arrays.
+    """
 
     matrices: Tensor
-    as_numpy: bool
+    scale: float
     floor: float
+    as_numpy: bool
 
     def returned(self, tensor: Tensor) -> Tensor | np.ndarray:
         """`tensor` as what the caller works with: a numpy array if that was given, otherwise a tensor."""
@@ -59,7 +72,8 @@ def check(matrices: Any) -> Given:
     if bad:
         raise MatricesError(f"matrix {bad[0]} has entries that are NaN or infinite ({len(bad)} of {len(tensor)} do)")
     _refuse_singular(tensor)
-    return Given(tensor, not isinstance(matrices, Tensor), floor)
+    scale = float((tensor.square().sum((1, 2)).mean() / tensor.shape[1]).sqrt())
+    return Given(tensor / scale, scale, floor, not isinstance(matrices, Tensor))
 
 
 def _from_array(matrices: Any) -> Tensor:
@@ -69,11 +83,9 @@ def _from_array(matrices: Any) -> Tensor:
         raise MatricesError("the matrices are not all of one size", "every one has to be m x m") from error
     if array.dtype.kind not in "fiubc":
         raise MatricesError(f"the matrices are not numbers (numpy type {array.dtype})", "give an array [K, m, m]")
-    return torch.from_numpy(np.ascontiguousarray(array if array.dtype.kind == "f" else _widened(array)))
-
-
-def _widened(array: np.ndarray) -> np.ndarray:
-    return array.astype(np.complex128 if array.dtype.kind == "c" else np.float64)
+    if array.dtype.kind != "f" or array.dtype.itemsize > 8:
+        array = array.astype(np.complex128 if array.dtype.kind == "c" else np.float64)
+    return torch.from_numpy(array.copy())
 
 
 def _refuse_singular(tensor: Tensor) -> None:

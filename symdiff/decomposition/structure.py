@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from textwrap import wrap
 from typing import Any, Literal
 
 import numpy as np
@@ -12,6 +13,10 @@ from torch import Tensor
 SetVerdict = Literal["irreducible", "decomposable", "reducible-indecomposable", "unresolved"]
 BlockVerdict = Literal["irreducible", "reducible-indecomposable", "unresolved"]
 RealType = Literal["R", "C", "H"]
+
+
+# Blocks listed by `repr`.
+_SHOWN = 12
 
 
 @dataclass(frozen=True)
@@ -108,7 +113,8 @@ class Decomposition:
     @property
     def structure(self) -> tuple[tuple[int, int, str | None], ...]:
         """Sorted (dim, multiplicity, type) of the blocks."""
-        return tuple(sorted((b.dim, b.multiplicity, b.type) for b in self.blocks))
+        shapes = [(b.dim, b.multiplicity, b.type) for b in self.blocks]
+        return tuple(sorted(shapes, key=lambda s: (s[0], s[1], s[2] or "")))
 
     @property
     def flag(self) -> tuple[int, ...] | None:
@@ -120,6 +126,32 @@ class Decomposition:
     def obstruction(self) -> float | None:
         """The smallest obstruction of the blocks that have one: how far the nearest of them is from splitting."""
         return min((b.obstruction for b in self.blocks if b.obstruction is not None), default=None)
+
+    def __repr__(self) -> str:
+        lines = [
+            f"{self.verdict}: {self.count} matrices on {self.size} dimensions, noise {self.noise:.1e} "
+            f"({self.noise_source}), {self.path} path"
+        ]
+        for block in self.blocks[:_SHOWN]:
+            flag = f", flag {' < '.join(map(str, block.flag))}" if block.flag else ""
+            obstruction = f", obstruction {block.obstruction:.2f}" if block.obstruction is not None else ""
+            kind = block.type or "?"
+            lines.append(f"  {block.multiplicity} x dim {block.dim}, type {kind}, {block.verdict}{flag}{obstruction}")
+        if len(self.blocks) > _SHOWN:
+            lines.append(f"  ... and {len(self.blocks) - _SHOWN} more")
+        accepted, rejected = self.largest_accepted_cut, self.smallest_rejected_cut
+        cuts = [f"off-block {self.off_block:.1e}"]
+        cuts += [f"cuts accepted up to {accepted:.2g} x noise"] if accepted is not None else []
+        cuts += [f"refused from {rejected:.2g} x noise"] if rejected is not None else []
+        cuts += [f"commutant {self.commutant_dim}"] if self.commutant_dim is not None else []
+        lines.append("  " + ", ".join(cuts))
+        if self.stability is not None:
+            lines.append(f"  the same structure on {self.stability:.0%} of {self.resamples} resamples")
+        if self.verdict == "unresolved":
+            lines += wrap(self.reason, 110, initial_indent="  unresolved: ", subsequent_indent="    ", max_lines=4)
+        for caution in self.cautions:
+            lines += wrap(caution, 110, initial_indent="  caution: ", subsequent_indent="    ")
+        return "\n".join(lines)
 
     def transform(self, matrices: Tensor | np.ndarray) -> Tensor | np.ndarray:
         """``inv(basis) @ matrices @ basis`` for matrices ``[..., m, m]``, of the kind that was given."""

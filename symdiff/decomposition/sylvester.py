@@ -177,11 +177,13 @@ def descend(
         betas.append(step.beta)
         energy, previous = float(x.square().sum()), share
         kept = energy / start_energy
+        if energy == 0:
+            break
         share = float(step.residual.square().sum()) / (count * energy)
         if kept <= give_up or (share <= target and share > 0.8 * previous) or len(alphas) == iterations:
             break
     if not alphas:
-        share = float(first.square().sum()) / (count * start_energy)
+        share = float(first.square().sum()) / (count * start_energy) if start_energy else 0.0
     return Descent(x, share, kept, _smallest_ritz(alphas, betas) / count, len(alphas))
 
 
