@@ -123,7 +123,9 @@ def decomposed(decomposition: Mapping[str, Any] | None, limits: Thresholds) -> C
     noise = decomposition.get("noise")
     summary = f"{found} at {'unknown noise' if noise is None else f'noise {noise:.2g}'}, {stable}"
     if decomposition.get("given"):
-        evidence = f"{summary}; but the form of rho gave it this structure: -o block=free lets a structure be found"
+        evidence = (
+            f"{summary}; but this structure was given to rho: a trained form with -o block=free lets one be found"
+        )
         return Claim(status="inconclusive", evidence=evidence)
     if found == "unresolved":
         return Claim(status="inconclusive", evidence=f"{summary}: {decomposition.get('reason') or 'no reason known'}")

@@ -81,22 +81,29 @@ def section(document: Mapping[str, Any] | None) -> Section | None:
 
 
 def structure_text(blocks: Sequence[Mapping[str, Any]]) -> str:
-    """``16 blocks of dimension 2 (real type, reducible but indecomposable, flag 1 ⊂ 2)``, and so on."""
+    """``16 blocks of dimension 2 (real type, reducible but indecomposable, flag 1 ⊂ 2)``, and so on.
+
+    The verdict on a single block is that on all of rho, and not said twice.
+    """
+    single = len(blocks) == 1 and (blocks[0].get("multiplicity") or 1) == 1
     kinds = Counter(_kind(block) for block in blocks)
     texts = []
     for (dim, multiplicity, form, verdict, flag), count in kinds.items():
-        details = [f"{TYPES[form]} type" if form in TYPES else "", VERDICTS.get(verdict, verdict)]
+        details = [f"{TYPES[form]} type" if form in TYPES else "", "" if single else VERDICTS.get(verdict, verdict)]
         details.append(f"flag {' ⊂ '.join(map(str, flag))}" if flag else "")
         noun = "block" if count * multiplicity == 1 else "blocks"
         copies = "" if multiplicity == 1 else f", {multiplicity} equivalent copies" + (" each" if count > 1 else "")
         described = ", ".join(filter(None, details))
-        texts.append(f"{count * multiplicity} {noun} of dimension {dim}{copies} ({described})")
+        texts.append(
+            f"{count * multiplicity} {noun} of dimension {dim}{copies}" + (f" ({described})" if described else "")
+        )
     return "; ".join(texts)
 
 
 def _described(document: Mapping[str, Any]) -> str:
     verdict, structure = str(document.get("verdict")), structure_text(document.get("blocks") or ())
-    return VERDICTS.get(verdict, verdict) + (f": {structure}" if structure else "")
+    joint = "; what could be separated: " if verdict == "unresolved" else ": "
+    return VERDICTS.get(verdict, verdict) + (joint + structure if structure else "")
 
 
 def _kind(block: Mapping[str, Any]) -> tuple[Any, int, str, str, tuple[int, ...]]:
@@ -113,10 +120,12 @@ def _origin(document: Mapping[str, Any]) -> str:
     sizes = (document.get("design") or {}).get("blocks")
     form = (document.get("design") or {}).get("form", "ρ")
     if document.get("given"):
-        built = f" The form {form} was built of {_sizes(sizes)}." if sizes else ""
+        built = f" The form {form} consists of {_sizes(sizes)}." if sizes else ""
         return f"This structure was given by the design of the model, not found in the data.{built}"
-    built = f": the form {form} was trained as {_sizes(sizes)}" if sizes else ""
-    return f"This structure was found{built}."
+    built = f"the form {form} was trained as {_sizes(sizes)}" if sizes else "no structure was imposed on ρ"
+    if document.get("verdict") == "unresolved":
+        return built[0].upper() + built[1:] + "."
+    return f"This structure was found: {built}."
 
 
 def _sizes(sizes: Sequence[int]) -> str:
@@ -151,7 +160,7 @@ def _evidence(document: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("noise", "" if noise is None else f"{number(noise)}, from the {document.get('noise_source', 'caller')}"),
         ("stability", "" if stability is None else f"same structure on {_share(stability)} of {resamples} resamples"),
         ("cuts", f"{', '.join(cuts)} (in units of what noise alone leaves)" if cuts else ""),
-        ("outside the blocks", "" if document.get("off_block") is None else f"{number(document['off_block'])} of ρ"),
+        ("outside the blocks", "" if not document.get("off_block") else f"{number(document['off_block'])} of ρ"),
         ("commutant", "" if document.get("commutant_dim") is None else f"dimension {document['commutant_dim']}"),
         (
             "obstruction",
@@ -198,7 +207,7 @@ def _comparison_row(row: Mapping[str, Any]) -> dict[str, str]:
 
 def _agreement(document: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:
     """For a structure that was found: which of the given ones it is the same as."""
-    if document.get("given") or len(rows) < 2:
+    if document.get("given") or document.get("verdict") == "unresolved" or len(rows) < 2:
         return ""
     ours = Counter(map(_kind, rows[0].get("blocks") or ()))
     same = [str(row.get("form")) for row in rows[1:] if Counter(map(_kind, row.get("blocks") or ())) == ours]

@@ -223,13 +223,13 @@ def test_the_decomposition_is_answered_with_its_evidence_and_what_it_is_held_aga
     text = section_of(make_run())
     for words in (
         "ρ is decomposable: 16 blocks of dimension 2 (real type, reducible but indecomposable, flag 1 ⊂ 2).",
-        "given by the design of the model, not found in the data. The form lie-projected was built of 16 blocks of",
+        "given by the design of the model, not found in the data. The form lie-projected consists of 16 blocks of",
         "Caution: Too few matrices to be sure.",
         "72 held-out elements, each the product of 4 consecutive steps",
         "1.2e-7, from the rounding of the weights to float32",
         "same structure on 100 % of 20 resamples",
         "largest accepted 8.9e-6, smallest rejected 3.4e12",
-        "1 block of dimension 32 (real type, reducible but indecomposable, flag 31 ⊂ 32)",
+        "1 block of dimension 32 (real type, flag 31 ⊂ 32)",
         "the latents span 32 of 32 dimensions",
     ):
         assert words in text
@@ -248,6 +248,16 @@ def test_a_structure_that_was_found_is_compared_with_those_that_were_given(make_
     assert "What was found has the same structure as exact (closed form)." in same
     other = section_of(make_run("other", change=lambda document: found(document, 0)))
     assert "What was found has the structure of none of the closed forms." in other
+
+
+def test_what_is_unresolved_is_not_called_found(make_run: MakeRun) -> None:
+    def change(document: Document) -> None:
+        document["decomposition"] |= {"verdict": "unresolved", "given": False}
+
+    text = section_of(make_run(change=change))
+    assert "ρ is unresolved at this noise; what could be separated: 16 blocks" in text
+    assert "The form lie-projected was trained as 16 blocks of size 2." in text
+    assert "was found" not in text
 
 
 def test_a_block_the_encoder_never_maps_to_says_so(make_run: MakeRun) -> None:
