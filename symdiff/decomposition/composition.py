@@ -10,7 +10,7 @@ from torch import Tensor
 from symdiff.decomposition.cuts import ACCEPT, REJECT
 from symdiff.decomposition.fitting import EntryNoise, sylvester_gram
 from symdiff.decomposition.homomorphisms import Leaf, Unresolved, homomorphisms
-from symdiff.decomposition.invariant import completed, polish, search
+from symdiff.decomposition.invariant import acceptable, completed, polish, search
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ def composition_series(matrices: Tensor, noise: EntryNoise, limit: float, genera
         return Series(identity, (Leaf(matrices, noise, False),), evidence)
     if found.basis is None:
         raise Unresolved(
-            f"of dimension {d}: the best subspace leaves {found.ratio:.3g} times the residual of noise, more than "
-            f"{ACCEPT:g}, and nothing shows that all leave more than {REJECT:g}"
+            f"of dimension {d}: the best subspace leaves {found.ratio:.3g} times the residual of noise, and nothing "
+            f"shows that all leave more than {REJECT:g}"
         )
     p, basis = found.rank, found.basis
     turned = basis.T @ matrices @ basis
@@ -108,8 +108,8 @@ def radical_flag(matrices: Tensor, noise: EntryNoise, series: Series, limit: flo
         if p == 0:
             break
         basis, ratio = polish(matrices, spaces[-1] @ kernel, noise)
-        if ratio > ACCEPT:
-            raise Unresolved(f"the radical leaves {ratio:.3g} times the residual of noise, more than {ACCEPT:g}")
+        if ratio > acceptable(noise.count, basis[:, :p]):
+            raise Unresolved(f"the radical leaves {ratio:.3g} times the residual of noise")
         turned = basis.T @ matrices @ basis
         below, _ = _errors(turned, p, noise, basis, error)
         spaces.append(basis[:, :p])

@@ -12,10 +12,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from symdiff.decomposition.composition import composition_series, radical_flag
-from symdiff.decomposition.cuts import ACCEPT, REJECT
+from symdiff.decomposition.cuts import REJECT
 from symdiff.decomposition.fitting import EntryNoise, sylvester_fit
 from symdiff.decomposition.homomorphisms import Unresolved
-from symdiff.decomposition.invariant import residual_ratio
+from symdiff.decomposition.invariant import acceptable, residual_ratio
 from symdiff.decomposition.sylvester import commutators
 
 
@@ -127,9 +127,10 @@ def complement_residual(
 
 
 def _reducible(matrices: Tensor, noise: EntryNoise, flag: tuple[int, ...], basis: Tensor) -> Extension:
-    worst = max(residual_ratio(matrices, basis, p, noise) for p in flag[:-1])
-    if worst > ACCEPT:
-        raise Unresolved(f"the flag {flag} leaves {worst:.3g} times the residual of noise, more than {ACCEPT:g}")
+    ratios = {p: residual_ratio(matrices, basis, p, noise) for p in flag[:-1]}
+    worst = max(ratios.values())
+    if any(ratio > acceptable(noise.count, basis[:, :p]) for p, ratio in ratios.items()):
+        raise Unresolved(f"the flag {flag} leaves {worst:.3g} times the residual of noise")
     turned = basis.T @ matrices @ basis
     obstructions, margins = [], []
     for p, end in pairwise(flag):

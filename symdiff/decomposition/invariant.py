@@ -9,7 +9,7 @@ from torch import Tensor
 
 from symdiff.decomposition.balance import Balance, balance_along
 from symdiff.decomposition.curvature import Curvature, curvature
-from symdiff.decomposition.cuts import ACCEPT, REJECT
+from symdiff.decomposition.cuts import ACCEPT, REJECT, accepted
 from symdiff.decomposition.fitting import DENSE, EntryNoise, sylvester_fit, sylvester_gram
 from symdiff.decomposition.sylvester import commutators
 
@@ -54,6 +54,12 @@ def residual_ratio(matrices: Tensor, basis: Tensor, p: int, noise: EntryNoise) -
     """``Σ_k ‖(part of A_k U outside U)‖²`` over that of noise, for U the first p columns of the orthogonal `basis`."""
     inside, outside = basis[:, :p], basis[:, p:]
     return float((outside.T @ matrices @ inside).square().sum()) / noise.energy(outside, inside)
+
+
+def acceptable(count: int, axes: Tensor) -> float:
+    """The largest residual ratio of `axes` [d, p] that passes for noise: more where few squares are summed."""
+    d, p = axes.shape
+    return min(REJECT / 2, accepted(count * p * (d - p)))
 
 
 def polish(matrices: Tensor, axes: Tensor, noise: EntryNoise) -> tuple[Tensor, float]:
@@ -108,7 +114,7 @@ def search(matrices: Tensor, noise: EntryNoise, generator: torch.Generator) -> S
         for n, axes in enumerate(proposals):
             basis, ratio = polish(matrices, torch.linalg.qr(axes)[0], noise)
             best = min(best, ratio)
-            if ratio <= ACCEPT:
+            if ratio <= acceptable(noise.count, axes):
                 return Search(basis, axes.shape[1], False, ratio, error if n < exact else float("inf"))
         frame = min(moves, key=lambda move: move.energy).frame @ frame
         frame = frame * (d**0.5 / torch.linalg.norm(frame))
@@ -144,7 +150,9 @@ def _exclude(state: Balance, noise: EntryNoise, generator: torch.Generator) -> t
     """The exclusion in a frame; of many large matrices by some combinations: what they exclude all of them do."""
     count = noise.count
     if state.matrices.numel() * len(noise.rows) > 2e8 and len(state.matrices) > _COMBINATIONS:
-        mix = torch.randn(len(state.matrices), _COMBINATIONS, generator=generator, dtype=torch.float64)
+        mix = torch.randn(
+            len(state.matrices), _COMBINATIONS, generator=generator, dtype=torch.float64, device=generator.device
+        )
         mixed = torch.einsum("kc,kij->cij", torch.linalg.qr(mix)[0].to(state.matrices), state.matrices)
         state, count = Balance.of(mixed, state.frame), _COMBINATIONS
     bend = curvature(state, generator)
