@@ -5,16 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from scipy.stats import chi2
 from torch import Tensor
 
 from symdiff.decomposition.balance import Balance, balance_along
 from symdiff.decomposition.curvature import Curvature, curvature
-from symdiff.decomposition.cuts import ACCEPT, REJECT, accepted
+from symdiff.decomposition.cuts import ACCEPT, REJECT
 from symdiff.decomposition.fitting import DENSE, EntryNoise, sylvester_fit, sylvester_gram
 from symdiff.decomposition.sylvester import commutators
 
 _ROUNDS = 24
 _STEPS = 40
+_CORRELATED = 2.5
 _LARGE = 64  # beyond this dimension the bound is asked for only after the moment has failed
 _COMBINATIONS = 32
 
@@ -57,9 +59,15 @@ def residual_ratio(matrices: Tensor, basis: Tensor, p: int, noise: EntryNoise) -
 
 
 def acceptable(count: int, axes: Tensor) -> float:
-    """The largest residual ratio of `axes` [d, p] that passes for noise: more where few squares are summed."""
+    """The largest residual ratio of `axes` [d, p] that passes for noise.
+
+    One in ten thousand true subspaces leaves more, of which as many squares are fitted as the subspace has parameters;
+    but at least what noise that is correlated between entries may leave, and at most `ACCEPT`.
+    """
     d, p = axes.shape
-    return min(REJECT / 2, accepted(count * p * (d - p)))
+    parameters = p * (d - p)
+    chance = float(chi2.isf(1e-4, max(1, count - 1) * parameters)) / (count * parameters)
+    return min(ACCEPT, max(_CORRELATED, chance))
 
 
 def polish(matrices: Tensor, axes: Tensor, noise: EntryNoise) -> tuple[Tensor, float]:
