@@ -22,6 +22,10 @@ from symdiff.decomposition.sylvester import Part, least_squares
 
 # Residual over expected noise, in squares: up to the first a residual is noise, from the second on it is not.
 ACCEPT, REJECT = 4.0, 16.0
+# The noise of a block over what the matrices do on it, from which on its cut is no evidence; see `too_oblique`.
+_OBLIQUE = 0.1
+# Pairs of blocks looked at for it.
+_PAIRS = 500
 
 
 @cache
@@ -96,6 +100,34 @@ def assembled(matrices: Tensor, parts: list[Part]) -> Layout:
     columns, rows = torch.cat([p.columns for p in parts], 1), torch.cat([p.rows for p in parts])
     labels = torch.repeat_interleave(torch.arange(len(parts)), torch.tensor([p.dim for p in parts]))
     return Layout(Part.of(matrices, columns, rows), labels)
+
+
+def too_oblique(layout: Layout, noise: float) -> float:
+    """How far two blocks are from where noise could have made them out of one; 1 or more is too near.
+
+    Where a coupling t between two blocks has no complement, a second block leaned against the first by an angle e
+    turns it into t e and the noise s into s / e: below e^2 ~ s / t any coupling passes for noise. A cut is therefore
+    evidence only if ``s / e^2`` is small beside what the matrices do on the two blocks together.
+    """
+    p, ranges = layout.part, layout.ranges()
+    unit = noise / p.columns.shape[0] ** 0.5
+    spans = torch.cat([torch.linalg.qr(p.columns[:, i:j]).Q for i, j in ranges], 1)
+    member = torch.nn.functional.one_hot(layout.labels).to(spans)
+    overlap = torch.triu(member.mT @ (spans.mT @ spans).square() @ member, 1).cpu()
+    # The pairs that lean most; the rest stand better.
+    nearest = overlap.flatten().argsort(descending=True)[: min(_PAIRS, layout.blocks * (layout.blocks - 1) // 2)]
+    worst = 0.0
+    for pair in nearest.tolist():
+        left, right = ranges[pair // layout.blocks], ranges[pair % layout.blocks]
+        at = torch.cat([torch.arange(*left), torch.arange(*right)]).to(spans.device)
+        triangle = torch.linalg.qr(p.columns[:, at], mode="r").R
+        moved = triangle @ p.matrices[:, at][:, :, at] @ torch.linalg.inv(triangle)
+        scalars = moved.diagonal(dim1=1, dim2=2).mean(1)[:, None, None] * torch.eye(len(at)).to(moved)
+        scale = float((moved - scalars).square().sum((1, 2)).mean() / len(at)) ** 0.5
+        lean = 1 - float(torch.linalg.matrix_norm(spans[:, slice(*left)].mT @ spans[:, slice(*right)], 2)) ** 2
+        if scale > 2 * unit * len(at) ** 0.5:  # otherwise both act by the same scalars, and nothing can couple
+            worst = max(worst, unit / max(lean, 1e-30) / (_OBLIQUE * scale))
+    return worst
 
 
 def linked(residuals: Tensor, threshold: float) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 from symdiff.decomposition import general, unitary
 from symdiff.decomposition.classes import Class, classes, modules
 from symdiff.decomposition.commutant import Noise
-from symdiff.decomposition.cuts import Layout, accepted, assembled, polished
+from symdiff.decomposition.cuts import Layout, accepted, assembled, polished, too_oblique
 from symdiff.decomposition.extension import Extension, extension
 from symdiff.decomposition.form import unitarise
 from symdiff.decomposition.level import commutator_gap, exact_structure
@@ -194,18 +194,15 @@ def _written(
                 columns=copies,
             )
         )
-    residuals = layout.residuals(noise)
-    worst = float(residuals.max()) if layout.blocks > 1 else None
+    worst = float(layout.residuals(noise).max()) if layout.blocks > 1 else None
     rejections = [p.rejected for group in found.classes for p in group.pieces if p.rejected is not None]
-    reasons = [*found.reasons, *(c.reason for c in found.classes if c.reason)]
+    doubts = [*found.reasons, *_doubts(found, layout)]
+    reasons = [*doubts, *(c.reason for c in found.classes if c.reason)]
     reasons += [e.evidence for e in extensions if e is not None and e.verdict == "unresolved"]
-    loudest = _noise_share(layout, noise)
-    if layout.blocks > 1 and loudest > _POWER:
-        reasons.append(f"noise makes up {loudest:.0%} of the squares in a block: too much to tell a cut from a coupling")
-    if worst is not None and worst > accepted(2 * len(restricted)):
-        reasons.append(f"between two blocks {worst:.1f} x the noise is left")
     if found.commutant_dim is None and not reasons:
         reasons.append("the dimension of the commutant is not resolved")
+    if doubts:
+        blocks = [replace(b, type=None, verdict="unresolved", flag=None, obstruction=None) for b in blocks]
     verdict, reason = _verdict(blocks, reasons)
     outside = float((restricted * layout.outside()).square().sum() / restricted.square().sum()) ** 0.5
     return Decomposition(
@@ -222,20 +219,29 @@ def _written(
         largest_accepted_cut=worst,
         smallest_rejected_cut=min(rejections, default=None),
         commutant_dim=None if verdict == "unresolved" else found.commutant_dim,
-        stability=stable.same if stable is not None else None,
-        resamples=stable.resamples if stable is not None else 0,
-        cautions=tuple(_cautions(len(given.matrices), stable)),
+        stability=stable.same if stable is not None and verdict != "unresolved" else None,
+        resamples=stable.resamples if stable is not None and verdict != "unresolved" else 0,
+        cautions=tuple(_cautions(given.matrices, noise, stable)),
     )
 
 
-def _noise_share(layout: Layout, noise: float) -> float:
-    """The largest share of noise in the mean square of a diagonal block."""
-    m = layout.part.columns.shape[0]
+def _doubts(found: _Found, layout: Layout) -> list[str]:
+    """What speaks against all the cuts at once."""
+    if layout.blocks == 1:
+        return []
+    noise, m, doubts = found.noise.level, layout.part.columns.shape[0], []
     shares = [
         noise**2 / m * float(p.row_energy.sum() * p.column_energy.sum() / p.matrices.square().sum((1, 2)).mean())
         for p in layout.parts()
     ]
-    return max(shares)
+    if max(shares) > _POWER:
+        doubts.append(f"noise makes up {max(shares):.0%} of the squares in a block: too much to tell a cut")
+    worst = float(layout.residuals(noise).max())
+    if worst > accepted(2 * len(layout.part.matrices)):
+        doubts.append(f"between two blocks {worst:.1f} x the noise is left")
+    if found.path != "orthogonal" and too_oblique(layout, noise) >= 1:
+        doubts.append("two blocks lean so far against one another that the noise could hide a coupling")
+    return doubts
 
 
 def _verdict(blocks: list[Block], reasons: list[str]) -> tuple[SetVerdict, str]:
@@ -250,12 +256,28 @@ def _verdict(blocks: list[Block], reasons: list[str]) -> tuple[SetVerdict, str]:
     return block.verdict, f"no cut, but an invariant subspace of dimension {block.flag[0] if block.flag else 0}"
 
 
-def _cautions(count: int, stable: Stability | None) -> list[str]:
-    if count == 1:
+def _cautions(matrices: Tensor, noise: float, stable: Stability | None) -> list[str]:
+    distinct = _distinct(matrices, noise)
+    if distinct == 1:
         return ["one matrix generates a cyclic group: this is its structure, not that of a group it was drawn from"]
+    if distinct == 2:
+        return ["only two distinct matrices: the answer holds for the group they generate, if it is not a larger one"]
     if stable is not None and stable.finer > _FINER:
         return [
             f"too few matrices to identify a group they were drawn from: on {stable.finer:.0%} of the resamples "
             "the structure is finer; the answer holds for the group these matrices generate"
         ]
     return []
+
+
+def _distinct(matrices: Tensor, noise: float) -> int:
+    """How many matrices differ by more than noise, multiples of the identity apart: 1, 2, or 3 for more."""
+    m = matrices.shape[-1]
+    scalars = matrices.diagonal(dim1=1, dim2=2).mean(1)[:, None, None] * torch.eye(m).to(matrices)
+    near = 2 * accepted(m * m) * noise**2 * m
+    left = matrices[(matrices - scalars).square().sum((1, 2)) > near]
+    for count in (1, 2):
+        left = left[1:][(left[1:] - left[:1]).square().sum((1, 2)) > near]
+        if not len(left):
+            return count
+    return 3

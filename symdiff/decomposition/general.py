@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from symdiff.decomposition.commutant import Noise, Search, collect, full_space, search
-from symdiff.decomposition.cuts import Layout, accepted, polished
+from symdiff.decomposition.cuts import Layout, accepted, polished, too_oblique
 from symdiff.decomposition.structure import RealType
 from symdiff.decomposition.sylvester import Part
 from symdiff.decomposition.unitary import Piece
@@ -24,11 +24,11 @@ _TRIES = 4
 _LIMIT = 12
 
 
-def endomorphisms(part: Part, noise: Noise, generator: torch.Generator) -> Search:
-    """Search for matrices of trace 0 that commute with those of a part."""
+def endomorphisms(part: Part, noise: Noise, generator: torch.Generator, *, limit: int = _LIMIT) -> Search:
+    """Search for matrices of trace 0 that commute with those of a part: all, or up to `limit` if it is large."""
     if part.dim <= _DENSE:
         return search(part, part, full_space(part.dim, part.dim, part.matrices, traceless=True), noise)
-    return collect(part, part, noise, generator, limit=_LIMIT, sweep=False)
+    return collect(part, part, noise, generator, limit=limit, sweep=False)
 
 
 def pieces(whole: Part, noise: Noise, generator: torch.Generator) -> list[tuple[Piece, RealType | None]]:
@@ -40,8 +40,12 @@ def pieces(whole: Part, noise: Noise, generator: torch.Generator) -> list[tuple[
         if part.dim == 1:
             done.append((Piece(part, True, None, endomorphisms=1), "R"))
             continue
-        found = endomorphisms(part, noise, generator)
+        # One element of the commutant is mostly enough for a cut; all of them are needed to say that there is none.
+        found = endomorphisms(part, noise, generator, limit=1)
         layout, rejected = _cut(part, found.found, noise, generator)
+        if layout is None and not found.complete:
+            found = endomorphisms(part, noise, generator)
+            layout, rejected = _cut(part, found.found, noise, generator)
         if layout is not None:
             waiting.extend(layout.parts())
         else:
@@ -63,7 +67,7 @@ def _cut(part: Part, found: Tensor, noise: Noise, generator: torch.Generator) ->
                 continue
             layout = polished(_split(part, projector), noise.level, orthogonal=False)
             residual = float(layout.residuals(noise.level).max())
-            if residual <= accepted(2 * len(part.matrices)):
+            if residual <= accepted(2 * len(part.matrices)) and too_oblique(layout, noise.level) < 1:
                 return layout, residual
             smallest = residual if smallest is None else min(smallest, residual)
     return None, smallest

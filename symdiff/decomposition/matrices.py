@@ -24,7 +24,7 @@ class Given:
     matrices
         ``[K, m, m]`` in float64, in units of `scale`.
     scale
-        Root mean square singular value of the matrices.
+        Geometric mean of ``|det A_k|^(1/m)``: 1 for a representation of a compact group, in its own unit.
     floor
         The noise level of the rounding they arrived with, in units of `scale`.
     as_numpy
@@ -72,8 +72,10 @@ def check(matrices: Any) -> Given:
     if bad:
         raise MatricesError(f"matrix {bad[0]} has entries that are NaN or infinite ({len(bad)} of {len(tensor)} do)")
     _refuse_singular(tensor)
-    scale = float((tensor.square().sum((1, 2)).mean() / tensor.shape[1]).sqrt())
-    return Given(tensor / scale, scale, floor, not isinstance(matrices, Tensor))
+    scale = float((torch.linalg.slogdet(tensor).logabsdet.mean() / tensor.shape[1]).exp())
+    tensor = tensor / scale
+    size = float((tensor.square().sum((1, 2)).mean() / tensor.shape[1]).sqrt())
+    return Given(tensor, scale, floor * size, not isinstance(matrices, Tensor))
 
 
 def _from_array(matrices: Any) -> Tensor:

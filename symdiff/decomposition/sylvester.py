@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
+from scipy.linalg import eigvalsh_tridiagonal
 from torch import Tensor
 
 
@@ -232,8 +233,4 @@ def _smallest_ritz(alphas: list[float], betas: list[float]) -> float:
         return 0.0
     diagonal = [1 / alphas[0]] + [1 / alphas[j] + betas[j - 1] / alphas[j - 1] for j in range(1, len(alphas))]
     off = [betas[j] ** 0.5 / alphas[j] for j in range(len(alphas) - 1)]
-    matrix = torch.diag(torch.tensor(diagonal, dtype=torch.float64))
-    if off:
-        side = torch.diag(torch.tensor(off, dtype=torch.float64), 1)
-        matrix = matrix + side + side.mT
-    return float(torch.linalg.eigvalsh(matrix)[0])
+    return float(eigvalsh_tridiagonal(diagonal, off, select="i", select_range=(0, 0))[0])
