@@ -15,6 +15,7 @@ from torch import Tensor
 
 from symdiff.decomposition import Decomposition, decompose
 from symdiff.diagnostics import Evaluation
+from symdiff.diagnostics.homomorphism import spread
 from symdiff.errors import MatricesError
 from symdiff.hae import HAE
 from symdiff.illustrations import TRAVERSAL, traversals
@@ -23,10 +24,13 @@ from symdiff.representations import Representation
 from symdiff.result import Estimate
 from symdiff.structure.noise import Noise, noise_of
 from symdiff.structure.visited import directions, visits
-from symdiff.structure.words import Words, displacement, words
+from symdiff.structure.words import Words, count, displacement, words
 
 REFERENCE = "exact"
 """The closed form that every decomposition is printed beside."""
+
+LARGE = 64
+"""Closed forms of larger dimension are not resampled: their structure is known, and it would take minutes."""
 
 LEAKAGE = 1e-3
 """Share of ``rho(g) h`` outside the span of the latents above which rho does not keep to that span."""
@@ -97,7 +101,7 @@ def split(
         if name != REFERENCE and document["given"]:
             continue  # other given structures are of interest beside one that was found
         try:
-            other, level, _ = _decomposed(evaluation, model.representation, chosen, few)
+            other, level, _ = _decomposed(evaluation, model.representation, chosen, few if found.size <= LARGE else 0)
         except MatricesError as error:
             warnings.warn(f"the closed form {name} was not decomposed: {error}", stacklevel=2)
             continue
@@ -112,8 +116,10 @@ def split(
 def _decomposed(
     evaluation: Evaluation, rho: Representation, chosen: Words, resamples: int
 ) -> tuple[Decomposition, Noise, Tensor]:
-    matrices: Tensor = rho(chosen.elements)
-    noise = noise_of(evaluation.family, rho, chosen.elements, matrices)
+    # Blocks that were given need no more elements than the largest of them, and the work grows with their number.
+    elements = spread(chosen.elements, count(max(rho.block_sizes)))
+    matrices: Tensor = rho(elements)
+    noise = noise_of(evaluation.family, rho, elements, matrices)
     return decompose(matrices, noise.level, seed=evaluation.seed, resamples=resamples), noise, matrices
 
 

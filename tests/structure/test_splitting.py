@@ -12,8 +12,10 @@ from torch import Tensor
 
 from symdiff.diagnostics import Evaluation, verdict
 from symdiff.hae import HAE
+from symdiff.report.glossary import names
 from symdiff.representations import Representation
 from symdiff.structure import split
+from symdiff.structure.words import count
 
 Judged = Callable[[HAE], Evaluation]
 Exact = Callable[..., HAE]
@@ -114,6 +116,14 @@ def test_stability_and_what_is_outside_the_blocks_are_diagnostics(exact: Exact, 
     off = found["decomposition_off_block"].value
     assert off is not None
     assert off < 1e-6
+    assert found.keys() <= set(names())  # explained on the page, and known to --fail-on
+
+
+def test_given_blocks_need_no_more_elements_than_the_largest_of_them(exact: Exact, judged: Judged) -> None:
+    references = {"exact": exact(20)}
+    found = split(judged(exact(*[2] * 10)), references, "exact", resamples=0).document
+    assert found is not None
+    assert found["count"] == count(2) < found["reference"]["count"]
 
 
 class Singular(Representation):
