@@ -13,6 +13,7 @@ from symdiff.decomposition.sylvester import Part
 from symdiff.decomposition.unitary import Piece, skew_commutant
 
 _TYPES: dict[int, RealType] = {0: "R", 1: "C", 3: "H"}
+_ENDOMORPHISMS: dict[RealType, int] = {"R": 1, "C": 2, "H": 4}
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,16 @@ class Class:
     reason: str = ""
 
 
-def classes(found: list[Piece], noise: Noise, generator: torch.Generator) -> list[Class]:
-    """Group irreducible pieces of (orthogonal) matrices by equivalence and find their types."""
+def classes(found: list[Piece], noise: Noise, generator: torch.Generator) -> tuple[list[Class], int | None]:
+    """Group irreducible pieces of (orthogonal) matrices by equivalence and find their types.
+
+    Returns
+    -------
+    list of Class
+        Smallest dimension first.
+    int or None
+        Dimension of the commutant, by Schur's lemma; ``None`` if a type is not resolved.
+    """
     groups: list[list[Piece]] = []
     reasons: dict[int, str] = {}
     for piece in found:
@@ -53,7 +62,13 @@ def classes(found: list[Piece], noise: Noise, generator: torch.Generator) -> lis
             groups.append([piece])
         else:
             groups[at].append(piece)
-    return [_typed(group, noise, generator, reasons.get(i, "")) for i, group in enumerate(groups)]
+    typed = [_typed(group, noise, generator, reasons.get(i, "")) for i, group in enumerate(groups)]
+    dims = [len(c.pieces) ** 2 * _ENDOMORPHISMS[c.type] for c in typed if c.type is not None]
+    return _ordered(typed), sum(dims) if len(dims) == len(typed) else None
+
+
+def _ordered(groups: list[Class]) -> list[Class]:
+    return sorted(groups, key=lambda c: (c.pieces[0].part.dim, len(c.pieces)))
 
 
 def _typed(group: list[Piece], noise: Noise, generator: torch.Generator, reason: str) -> Class:
@@ -93,8 +108,9 @@ def modules(
     Returns
     -------
     list of Class
+        Smallest dimension first.
     int or None
-        Dimension of the commutant, ``None`` if not resolved.
+        Dimension of the commutant; ``None`` if not resolved.
     """
     groups: list[Class] = []
     for piece, kind in found:
@@ -111,7 +127,7 @@ def modules(
                 groups[i] = Class(group.pieces, kind, reason)
         else:
             groups.append(Class([piece], kind, piece.reason))
-    return groups, _commutant_dim(groups, noise, generator)
+    return _ordered(groups), _commutant_dim(groups, noise, generator)
 
 
 def _isomorphic(left: Part, right: Part, noise: Noise, generator: torch.Generator) -> bool | None:
@@ -148,9 +164,7 @@ def _trace_share(part: Part) -> float:
     return float(((part.rows @ part.rows.mT) * (part.columns.mT @ part.columns)).sum())
 
 
-def intertwiners(
-    left: Part, right: Part, noise: Noise, generator: torch.Generator, *, limit: int = 12
-) -> Search:
+def intertwiners(left: Part, right: Part, noise: Noise, generator: torch.Generator, *, limit: int = 12) -> Search:
     """Search for Y with ``A_k Y = Y B_k``: all of them in small dimensions, else one."""
     p, q = left.dim, right.dim
     if p * q <= DENSE:

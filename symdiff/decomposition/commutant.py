@@ -110,7 +110,7 @@ def symmetric_commutant(part: Part, noise: Noise, generator: torch.Generator) ->
         return search(part, part, symmetric_space(d, part.matrices), noise)
     x = torch.randn(d, d, generator=generator, dtype=torch.float64).to(part.matrices)
     x = x + x.mT
-    return by_descent(part, part, _traceless(x), noise, generator, parity=1)
+    return by_descent(part, part, traceless(x), noise, generator, parity=1)
 
 
 def by_descent(
@@ -158,7 +158,7 @@ def collect(
     while True:
         x = torch.randn(p, q, generator=generator, dtype=torch.float64).to(left.matrices)
         if left is right:
-            x = _traceless(x if parity == 0 else x + parity * x.mT)
+            x = traceless(x if parity == 0 else x + parity * x.mT)
         last = by_descent(
             left, right, _beside(x, found), noise, generator if sweep and not found else None, parity=parity
         )
@@ -200,5 +200,6 @@ def _swept(a: Tensor, b: Tensor, x: Tensor, target: float, give_up: float, gener
     return x
 
 
-def _traceless(x: Tensor) -> Tensor:
+def traceless(x: Tensor) -> Tensor:
+    """``[d, d]`` without its multiple of the identity."""
     return x - torch.eye(len(x)).to(x) * (x.diagonal().sum() / len(x))

@@ -65,9 +65,7 @@ class Layout:
     def parts(self) -> list[Part]:
         """Each block by itself."""
         p = self.part
-        return [
-            Part(p.columns[:, i:j], p.rows[i:j], p.matrices[:, i:j, i:j].contiguous()) for i, j in self.ranges()
-        ]
+        return [Part(p.columns[:, i:j], p.rows[i:j], p.matrices[:, i:j, i:j].contiguous()) for i, j in self.ranges()]
 
     def merged(self, groups: Tensor) -> Layout:
         """The layout with blocks of one group made one block; `groups` is ``[blocks]``."""
@@ -77,7 +75,7 @@ class Layout:
         return Layout(Part(p.columns[:, at], p.rows[at], p.matrices[:, at][:, :, at]), labels[order])
 
     def residuals(self, noise: float) -> Tensor:
-        """``[blocks, blocks]`` (on the CPU): residual over expected noise between each two blocks, 0 on the diagonal."""
+        """``[blocks, blocks]`` (on the CPU): residual over noise between each two blocks, 0 on the diagonal."""
         found, expected = self._pair_energies(noise)
         return (found / expected).fill_diagonal_(0).cpu()
 

@@ -122,9 +122,11 @@ def _judged(part: Part, found: Search, rejected: float | None, noise: Noise) -> 
     smallest = min(floor, default=None)
     if not found.resolved:
         ratio = "unknown" if found.rejected is None else f"{found.rejected:.1f} x noise"
-        return Piece(part, False, smallest, f"a matrix nearly commutes with a part of dimension {part.dim} ({ratio})"), None
+        return Piece(
+            part, False, smallest, f"a matrix nearly commutes with a part of dimension {part.dim} ({ratio})"
+        ), None
     if not found.complete:
-        reason = f"the commutant of a part of dimension {part.dim} has more than {_LIMIT} dimensions and no cut was found"
+        reason = f"a part of dimension {part.dim} has more than {_LIMIT} commuting elements and no cut was found"
         return Piece(part, False, smallest, reason), None
     if not len(found.found):
         return Piece(part, True, smallest, endomorphisms=1), "R"

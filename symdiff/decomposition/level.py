@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 
-from symdiff.decomposition.commutant import DENSE, full_space
+from symdiff.decomposition.commutant import DENSE, full_space, traceless
 from symdiff.decomposition.extension import extension
 from symdiff.decomposition.sylvester import Part, descend, noise_share, residual_share, spectrum
 
@@ -12,7 +14,7 @@ from symdiff.decomposition.sylvester import Part, descend, noise_share, residual
 _GAP = 100.0
 
 
-def commutator_gap(part: Part) -> float | None:
+def commutator_gap(part: Part, generator: torch.Generator) -> float | None:
     """The noise level at which the smallest residuals of the commutant are noise; ``None`` if none stand apart.
 
     Residuals of ``X -> A_k X - X A_k`` on matrices of trace 0, each over what noise of unit level would leave of it.
@@ -29,14 +31,12 @@ def commutator_gap(part: Part) -> float | None:
             return None
         # Fitting the element to the same matrices leaves a little less than the noise.
         return float((levels[: at + 1].mean() * len(part.matrices) / max(1, len(part.matrices) - 1)).sqrt())
-    start = torch.randn(part.dim, part.dim, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    x = start.to(part.matrices)
-    x = x - torch.eye(part.dim).to(x) * x.diagonal().mean()
-    found = descend(part.matrices, part.matrices, x, target=1e-3 * float(residual_share(part.matrices, part.matrices, x)),
-                    give_up=1e-6 / x.numel())
-    level = found.residual / float(noise_share(part, part, found.x)) * m
-    apart = found.kept > 1e-6 / x.numel() and found.smallest >= _GAP * found.residual
-    return max(level, 1e-26) ** 0.5 if apart else None
+    start = traceless(torch.randn(part.dim, part.dim, generator=generator, dtype=torch.float64).to(part.matrices))
+    first = float(residual_share(part.matrices, part.matrices, start))
+    left = descend(part.matrices, part.matrices, start, target=1e-3 * first, give_up=1e-6 / start.numel())
+    if left.kept <= 1e-6 / start.numel() or left.smallest < _GAP * left.residual:
+        return None
+    return math.sqrt(left.residual / float(noise_share(part, part, left.x)) * m)
 
 
 def exact_structure(part: Part, floor: float, generator: torch.Generator) -> bool:

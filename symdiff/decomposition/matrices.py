@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from symdiff.decomposition.structure import Array
 from symdiff.errors import MatricesError
 
 # Products of a few hundred float64 numbers of order 1 agree to about this; nothing smaller is told from zero.
@@ -36,7 +37,7 @@ class Given:
     floor: float
     as_numpy: bool
 
-    def returned(self, tensor: Tensor) -> Tensor | np.ndarray:
+    def returned(self, tensor: Tensor) -> Tensor | Array:
         """`tensor` as what the caller works with: a numpy array if that was given, otherwise a tensor."""
         return tensor.cpu().numpy() if self.as_numpy else tensor
 

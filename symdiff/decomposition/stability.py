@@ -86,12 +86,11 @@ def _counts(
     expected = unit * noise_share(left, right, directions)
     # The normal matrix is exact to rounding of its largest entry only.
     rounding = 1e-13 * values[:, -1:].clamp(min=1e-300)
-    return (values <= torch.maximum(_BETWEEN * expected, rounding)).sum(1).cpu()
+    near: Tensor = values <= torch.maximum(_BETWEEN * expected, rounding)
+    return near.sum(1).cpu()
 
 
-def _count_large(
-    left: Part, right: Part, noise: Noise, weights: Tensor, generator: torch.Generator, limit: int
-) -> int:
+def _count_large(left: Part, right: Part, noise: Noise, weights: Tensor, generator: torch.Generator, limit: int) -> int:
     drawn = weights > 0
     scale = (weights[drawn] * (drawn.sum() / weights.sum())).sqrt()[:, None, None]
     one = Part(left.columns, left.rows, left.matrices[drawn] * scale)

@@ -7,12 +7,15 @@ from textwrap import wrap
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
+Array = npt.NDArray[np.float64]
 SetVerdict = Literal["irreducible", "decomposable", "reducible-indecomposable", "unresolved"]
 BlockVerdict = Literal["irreducible", "reducible-indecomposable", "unresolved"]
 RealType = Literal["R", "C", "H"]
+Path = Literal["orthogonal", "unitarised", "general"]
 
 
 # Blocks listed by `repr`.
@@ -69,7 +72,7 @@ class Decomposition:
         separated, and the blocks not resolved say so.
     basis
         ``[m, m]``, columns grouped by block and copy; ``inv(basis) @ A_k @ basis`` is block diagonal up to noise.
-        Orthogonal where the given matrices are. A tensor on the device of the input, or a numpy array if that was given.
+        Orthogonal where the given matrices are. A tensor on their device, or a numpy array if they came as one.
     count, size
         K and m of the given ``[K, m, m]``.
     noise
@@ -96,12 +99,12 @@ class Decomposition:
     verdict: SetVerdict
     reason: str
     blocks: tuple[Block, ...]
-    basis: Tensor | np.ndarray
+    basis: Tensor | Array
     count: int
     size: int
     noise: float
     noise_source: str
-    path: str
+    path: Path
     off_block: float
     largest_accepted_cut: float | None
     smallest_rejected_cut: float | None
@@ -153,13 +156,14 @@ class Decomposition:
             lines += wrap(caution, 110, initial_indent="  caution: ", subsequent_indent="    ")
         return "\n".join(lines)
 
-    def transform(self, matrices: Tensor | np.ndarray) -> Tensor | np.ndarray:
+    def transform(self, matrices: Tensor | Array) -> Tensor | Array:
         """``inv(basis) @ matrices @ basis`` for matrices ``[..., m, m]``, of the kind that was given."""
-        if isinstance(matrices, np.ndarray):
-            basis = self.basis if isinstance(self.basis, np.ndarray) else self.basis.cpu().numpy()
-            return np.linalg.solve(basis, matrices @ basis)
-        basis = torch.as_tensor(self.basis, dtype=matrices.dtype, device=matrices.device)
-        return torch.linalg.solve(basis, matrices @ basis)
+        if isinstance(matrices, Tensor):
+            basis = torch.as_tensor(self.basis).to(matrices)
+            transformed: Tensor = torch.linalg.solve(basis, matrices @ basis)
+            return transformed
+        columns = self.basis.cpu().numpy() if isinstance(self.basis, Tensor) else self.basis
+        return np.asarray(np.linalg.solve(columns, matrices @ columns))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON, without the basis."""

@@ -75,7 +75,7 @@ def _halve(part: Part, noise: Noise, generator: torch.Generator) -> Piece | list
         layout, worst = cut(turned(part, torch.linalg.eigh(x).eigenvectors), noise.level, orthogonal=True)
         if layout.blocks > 1:
             return layout.parts()
-    reason = f"a part of dimension {part.dim} has a commuting element but no cut at noise (residual {worst:.1f} x noise)"
+    reason = f"a part of dimension {part.dim} has a commuting element, but no cut (residual {worst:.1f} x noise)"
     return Piece(part, False, worst, reason)
 
 
