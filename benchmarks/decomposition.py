@@ -18,7 +18,7 @@ from tests.decomposition.groups import Symmetric
 from tests.decomposition.subjects import Subject, direct_sum, found_in, random_orthogonal, s4_multiple
 
 RNG = np.random.default_rng
-REPEATS = 3
+REPEATS = 2
 
 
 def regular_s5() -> Subject:
