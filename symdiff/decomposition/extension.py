@@ -132,6 +132,8 @@ def _reducible(matrices: Tensor, noise: EntryNoise, flag: tuple[int, ...], basis
     if any(ratio > acceptable(noise.count, basis[:, :p]) for p, ratio in ratios.items()):
         raise Unresolved(f"the flag {flag} leaves {worst:.3g} times the residual of noise")
     turned = basis.T @ matrices @ basis
+    for p in flag[:-1]:
+        _refuse_hidden_coupling(turned, basis, p, noise)
     obstructions, margins = [], []
     for p, end in pairwise(flag):
         b, c, d = turned[:, :p, :p], turned[:, :p, p:end], turned[:, p:end, p:end]
@@ -151,3 +153,19 @@ def _reducible(matrices: Tensor, noise: EntryNoise, flag: tuple[int, ...], basis
         f"invariant subspaces of dimension {', '.join(map(str, flag[:-1]))} leave {worst:.2g} times the residual of "
         f"noise, and the best complements {min(margins):.2g} times",
     )
+
+
+def _refuse_hidden_coupling(turned: Tensor, basis: Tensor, p: int, noise: EntryNoise) -> None:
+    """Raise `Unresolved` where a coupling as small as noise would make irreducible what looks like an extension.
+
+    The upper block has to stand out from noise as the lower one does not. And a scaling turns a lower block of size l
+    and an upper one of size c into two of size √(lc): an l of twice the noise is not seen, and must not make √(lc) as
+    large as the blocks on the diagonal; or else, as these vanish too for ``[[1, t], [0, 1]]``, c has to exceed it by
+    more than a basis of condition 5 makes of two equal blocks.
+    """
+    inside, outside = basis[:, :p], basis[:, p:]
+    hidden = math.sqrt(noise.energy(outside, inside))
+    upper = float(turned[:, :p, p:].norm())
+    diagonal = float(turned[:, :p, :p].square().sum() + turned[:, p:, p:].square().sum())
+    if 16 * hidden > upper or (8 * hidden * upper > diagonal and 64 * hidden > upper):
+        raise Unresolved(f"a coupling that noise hides could join the subspace of dimension {p} to the rest")
