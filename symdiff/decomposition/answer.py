@@ -9,7 +9,7 @@ from torch import Tensor
 
 from symdiff.decomposition.classes import Class
 from symdiff.decomposition.commutant import Noise
-from symdiff.decomposition.cuts import Layout, accepted, too_oblique
+from symdiff.decomposition.cuts import EXPLAINED, Layout, accepted, unexplained
 from symdiff.decomposition.extension import Extension
 from symdiff.decomposition.matrices import Given
 from symdiff.decomposition.stability import Stability
@@ -133,8 +133,8 @@ def _doubts(found: Found, layout: Layout) -> list[str]:
     worst = float(layout.residuals(noise).max())
     if worst > accepted(2 * len(layout.part.matrices)):
         doubts.append(f"between two blocks {worst:.1f} x the noise is left")
-    if found.path != "orthogonal" and too_oblique(layout, noise) >= 1:
-        doubts.append("two blocks lean so far against one another that the noise could hide a coupling")
+    if found.path != "orthogonal" and unexplained(layout, noise) >= EXPLAINED:
+        doubts.append("a block leans so far against the others that noise could hide its coupling to them")
     return doubts
 
 

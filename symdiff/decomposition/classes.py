@@ -12,6 +12,8 @@ from symdiff.decomposition.structure import RealType
 from symdiff.decomposition.sylvester import Part
 from symdiff.decomposition.unitary import Piece, skew_commutant
 
+# Generic intertwiners looked at before two modules count as not isomorphic.
+_TRIES = 4
 _TYPES: dict[int, RealType] = {0: "R", 1: "C", 3: "H"}
 _ENDOMORPHISMS: dict[RealType, int] = {"R": 1, "C": 2, "H": 4}
 
@@ -134,13 +136,15 @@ def _isomorphic(left: Part, right: Part, noise: Noise, generator: torch.Generato
     found = intertwiners(left, right, noise, generator)
     if not len(found.found):
         return False if found.resolved else None
-    weights = torch.randn(len(found.found), generator=generator, dtype=torch.float64).to(left.matrices)
-    singular = torch.linalg.svdvals(torch.einsum("n,nij->ij", weights, found.found))
     error = (len(left.matrices) * found.rejected) ** -0.5 if found.rejected else 0.0
-    ratio = float(singular[-1] / singular[0])
-    if ratio >= max(1e-3, 16 * error):
+    ratio = 0.0
+    for _ in range(_TRIES):
+        weights = torch.randn(len(found.found), generator=generator, dtype=torch.float64).to(left.matrices)
+        singular = torch.linalg.svdvals(torch.einsum("n,nij->ij", weights, found.found))
+        ratio = max(ratio, float(singular[-1] / singular[0]))
+    if ratio >= max(1e-6, 16 * error):
         return True
-    return False if ratio <= max(1e-6, 4 * error) else None
+    return False if ratio <= max(1e-9, 4 * error) else None
 
 
 def _commutant_dim(groups: list[Class], noise: Noise, generator: torch.Generator) -> int | None:

@@ -22,10 +22,8 @@ from symdiff.decomposition.sylvester import Part, least_squares
 
 # Residual over expected noise, in squares: up to the first a residual is noise, from the second on it is not.
 ACCEPT, REJECT = 4.0, 16.0
-# The noise of a block over what the matrices do on it, from which on its cut is no evidence; see `too_oblique`.
-_OBLIQUE = 0.1
-# Pairs of blocks looked at for it.
-_PAIRS = 500
+# The share of a coupling that may be left unexplained; see `unexplained`.
+EXPLAINED = 0.1
 
 
 @cache
@@ -100,31 +98,38 @@ def assembled(matrices: Tensor, parts: list[Part]) -> Layout:
     return Layout(Part.of(matrices, columns, rows), labels)
 
 
-def too_oblique(layout: Layout, noise: float) -> float:
-    """How far two blocks are from where noise could have made them out of one; 1 or more is too near.
+def unexplained(layout: Layout, noise: float) -> float:
+    """The largest share of a coupling between two blocks that leaning one against the other does not explain.
 
-    Where a coupling t between two blocks has no complement, a second block leaned against the first by an angle e
-    turns it into t e and the noise s into s / e: below e^2 ~ s / t any coupling passes for noise. A cut is therefore
-    evidence only if ``s / e^2`` is small beside what the matrices do on the two blocks together.
+    A block that leans against the others hides a coupling to them: with W the block made orthogonal to all others, C
+    the coupling of W to another block, and B and D what that block and W do, leaning by Y leaves ``B Y - Y D + C``. A
+    true cut explains C by the difference of B and D. Without a true cut that difference may be noise; blown up by a
+    large Y it takes some of C away, and the rest passes for what noise leaves of an oblique cut. So where C stands out
+    of the noise, what is left has to be small beside C.
+
+    Returns
+    -------
+    float
+        Share of squares; 0 where no coupling stands out of the noise.
     """
-    p, ranges = layout.part, layout.ranges()
-    unit = noise / p.columns.shape[0] ** 0.5
-    spans = torch.cat([torch.linalg.qr(p.columns[:, i:j]).Q for i, j in ranges], 1)
-    member = torch.nn.functional.one_hot(layout.labels).to(spans)
-    overlap = torch.triu(member.mT @ (spans.mT @ spans).square() @ member, 1).cpu()
-    # The pairs that lean most; the rest stand better.
-    nearest = overlap.flatten().argsort(descending=True)[: min(_PAIRS, layout.blocks * (layout.blocks - 1) // 2)]
+    p = layout.part
+    triangle = torch.linalg.qr(p.columns, mode="r").R
+    back = torch.linalg.inv(triangle)
+    member = torch.nn.functional.one_hot(layout.labels).to(triangle)
+    unit = len(p.matrices) * noise**2 / p.columns.shape[0]
+    rows = p.row_energy @ member
     worst = 0.0
-    for pair in nearest.tolist():
-        left, right = ranges[pair // layout.blocks], ranges[pair % layout.blocks]
-        at = torch.cat([torch.arange(*left), torch.arange(*right)]).to(spans.device)
-        triangle = torch.linalg.qr(p.columns[:, at], mode="r").R
-        moved = triangle @ p.matrices[:, at][:, :, at] @ torch.linalg.inv(triangle)
-        scalars = moved.diagonal(dim1=1, dim2=2).mean(1)[:, None, None] * torch.eye(len(at)).to(moved)
-        scale = float((moved - scalars).square().sum((1, 2)).mean() / len(at)) ** 0.5
-        lean = 1 - float(torch.linalg.matrix_norm(spans[:, slice(*left)].mT @ spans[:, slice(*right)], 2)) ** 2
-        if scale > 2 * unit * len(at) ** 0.5:  # otherwise both act by the same scalars, and nothing can couple
-            worst = max(worst, unit / max(lean, 1e-30) / (_OBLIQUE * scale))
+    for label, (i, j) in enumerate(layout.ranges()):
+        # The duals of a block span what is orthogonal to all others.
+        w = torch.linalg.qr(back[i:j].mT).Q
+        image = triangle @ (p.matrices @ (back @ w))
+        couplings = (back @ (image - w @ (w.mT @ image))).square().sum((0, 2)) @ member
+        at = torch.linalg.inv(w.mT @ triangle[:, i:j])
+        left = (p.matrices[:, :, i:j] @ at).square().sum((0, 2)) @ member
+        standing = couplings >= REJECT * unit * rows * (j - i)
+        standing[label] = False
+        if bool(standing.any()):
+            worst = max(worst, float((left / couplings)[standing].max()))
     return worst
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from symdiff.decomposition.commutant import Noise, Search, collect, full_space, search
-from symdiff.decomposition.cuts import Layout, accepted, polished, too_oblique
+from symdiff.decomposition.cuts import EXPLAINED, Layout, accepted, polished, unexplained
 from symdiff.decomposition.structure import RealType
 from symdiff.decomposition.sylvester import Part
 from symdiff.decomposition.unitary import Piece
@@ -20,7 +20,7 @@ from symdiff.decomposition.unitary import Piece
 _DENSE = 20
 # Beyond this norm a projector is no longer determined by matrices known to a few digits.
 _NORM = 1e3
-_TRIES = 4
+_TRIES = 8
 _LIMIT = 12
 
 
@@ -67,7 +67,7 @@ def _cut(part: Part, found: Tensor, noise: Noise, generator: torch.Generator) ->
                 continue
             layout = polished(_split(part, projector), noise.level, orthogonal=False)
             residual = float(layout.residuals(noise.level).max())
-            if residual <= accepted(2 * len(part.matrices)) and too_oblique(layout, noise.level) < 1:
+            if residual <= accepted(2 * len(part.matrices)) and unexplained(layout, noise.level) < EXPLAINED:
                 return layout, residual
             smallest = residual if smallest is None else min(smallest, residual)
     return None, smallest
