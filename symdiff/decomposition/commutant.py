@@ -127,8 +127,8 @@ def by_descent(
     give_up = 1e-6 / start.numel()
     x, energy = start, float(start.square().sum())
     if generator is not None:
-        x = _swept(a, b, start, target, give_up, generator)
-        if float(residual_share(a, b, x)) <= target and float(x.square().sum()) > give_up * energy:
+        x = _swept(left, right, start, target, give_up, generator)
+        if float(x.square().sum()) > give_up * energy and float(residual_share(a, b, x)) <= target:
             return Search(x[None] / x.norm(), False, True, None)
     kept, smallest = float(x.square().sum()) / energy, 0.0
     if kept > give_up:
@@ -178,25 +178,25 @@ def _beside(x: Tensor, found: list[Tensor]) -> Tensor:
     return x
 
 
-def _swept(a: Tensor, b: Tensor, x: Tensor, target: float, give_up: float, generator: torch.Generator) -> Tensor:
+def _swept(left: Part, right: Part, x: Tensor, target: float, give_up: float, generator: torch.Generator) -> Tensor:
+    a, b = left.matrices, right.matrices
     energy, count = float(x.square().sum()), len(a)
     order = torch.randperm(count, generator=generator).tolist()
-    steps = 2 * count
-    # Until what does not commute no longer shows in the norm, then as many steps as it takes to halve it to the target.
-    while steps > 0:
-        before = float(x.square().sum())
+
+    def averaged(x: Tensor, steps: int) -> Tensor:
         for i in range(steps):
             k = order[i % count]
             x = (x + a[k] @ x @ b[k].mT) / 2
-        after = float(x.square().sum())
-        if after <= give_up * energy:
-            break
-        steps = count if after < 0.99 * before else 0
-    share = float(residual_share(a, b, x))
+        # Noise mixes in the identity, which commutes with everything and would pass for what is looked for.
+        return traceless(x) if left is right else x
+
+    before, x = energy, averaged(x, 2 * count)
+    # Until what does not commute no longer shows in the norm, then as many steps as it takes to halve it to the target.
+    while give_up * energy < (after := float(x.square().sum())) < 0.99 * before:
+        before, x = after, averaged(x, count)
+    share = float(residual_share(a, b, x)) if after > 0 else 0.0
     if after > give_up * energy and share > target:
-        for i in range(math.ceil(math.log2(share / target)) + 4):
-            k = order[i % count]
-            x = (x + a[k] @ x @ b[k].mT) / 2
+        x = averaged(x, math.ceil(math.log2(share / target)) + 4)
     return x
 
 

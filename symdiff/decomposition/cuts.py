@@ -23,7 +23,7 @@ from symdiff.decomposition.sylvester import Part, least_squares
 # Residual over expected noise, in squares: up to the first a residual is noise, from the second on it is not.
 ACCEPT, REJECT = 4.0, 16.0
 # The share of a coupling that may be left unexplained; see `unexplained`.
-EXPLAINED = 0.1
+EXPLAINED = 0.03
 
 
 @cache
