@@ -104,13 +104,13 @@ def unexplained(layout: Layout, noise: float) -> float:
     A block that leans against the others hides a coupling to them: with W the block made orthogonal to all others, C
     the coupling of W to another block, and B and D what that block and W do, leaning by Y leaves ``B Y - Y D + C``. A
     true cut explains C by the difference of B and D. Without a true cut that difference may be noise; blown up by a
-    large Y it takes some of C away, and the rest passes for what noise leaves of an oblique cut. So where C stands out
-    of the noise, what is left has to be small beside C.
+    large Y it takes some of C away, and the rest passes for what noise leaves of so oblique a cut. So where what is
+    left would stand out of the noise of W, it has to be small beside C.
 
     Returns
     -------
     float
-        Share of squares; 0 where no coupling stands out of the noise.
+        Share of squares; 0 where nothing that is left stands out.
     """
     p = layout.part
     triangle = torch.linalg.qr(p.columns, mode="r").R
@@ -126,7 +126,11 @@ def unexplained(layout: Layout, noise: float) -> float:
         couplings = (back @ (image - w @ (w.mT @ image))).square().sum((0, 2)) @ member
         at = torch.linalg.inv(w.mT @ triangle[:, i:j])
         left = (p.matrices[:, :, i:j] @ at).square().sum((0, 2)) @ member
-        standing = couplings >= REJECT * unit * rows * (j - i)
+        standing = left >= REJECT * unit * rows * (j - i)
+        # Only the blocks it leans against: noise that the lean blows up is left between it and all others, too.
+        lean = ((triangle.square().sum(0)[:, None] * (back @ w).square()).sum(1)) @ member
+        lean[label] = 0
+        standing &= lean >= 0.1 * lean.max()
         standing[label] = False
         if bool(standing.any()):
             worst = max(worst, float((left / couplings)[standing].max()))
@@ -183,10 +187,14 @@ def polished(layout: Layout, noise: float, *, orthogonal: bool, rounds: int = 6)
     """Turn the basis so that the least is left outside the blocks: Gauss-Newton on the off-block entries.
 
     To first order a change of basis ``1 + Y`` changes the off-block part by ``D_k Y - Y D_k`` with D the blocks; the
-    inner least squares problem is solved only as far as the next round needs, which also leaves alone the directions
-    along which equivalent blocks may be mixed at no cost.
+    inner least squares problem is solved only as far as the next round needs. Directions along which equivalent blocks
+    mix at no cost beyond noise are held back, or the noise between them would be turned into the blocks.
     """
     outside = layout.outside()
+    m = layout.part.columns.shape[0]
+    share = float(layout.part.row_energy.mean() * layout.part.column_energy.mean())
+    largest = max(j - i for i, j in layout.ranges())
+    ridge = REJECT * len(layout.part.matrices) * 2 * largest * share * noise**2 / m
     energy = float((layout.part.matrices * outside).square().sum())
     for _ in range(rounds):
         if float(layout.residuals(noise).max()) <= 0.5:
@@ -199,7 +207,7 @@ def polished(layout: Layout, noise: float, *, orthogonal: bool, rounds: int = 6)
             y = y * outside
             return (y - y.mT) / 2 if orthogonal else y
 
-        for i, step in enumerate(least_squares(inside, inside, -p.matrices * outside, project)):
+        for i, step in enumerate(least_squares(inside, inside, -p.matrices * outside, project, ridge)):
             change = change + step.change
             if step.gradient_share < 1e-4 or i == 20:
                 break

@@ -199,8 +199,10 @@ class Step:
     beta: float
 
 
-def least_squares(a: Tensor, b: Tensor, residual: Tensor, project: Callable[[Tensor], Tensor]) -> Iterator[Step]:
-    """Minimise ``sum_k ||R_k - (A_k Y - Y B_k)||^2`` over a linear space of Y, starting from Y = 0.
+def least_squares(
+    a: Tensor, b: Tensor, residual: Tensor, project: Callable[[Tensor], Tensor], ridge: float = 0.0
+) -> Iterator[Step]:
+    """Minimise ``sum_k ||R_k - (A_k Y - Y B_k)||^2 + ridge ||Y||^2`` over a linear space of Y, starting from Y = 0.
 
     Conjugate gradients in the form that keeps the residual itself and so does not square the rounding (Hestenes and
     Stiefel 1952, section 10).
@@ -214,13 +216,14 @@ def least_squares(a: Tensor, b: Tensor, residual: Tensor, project: Callable[[Ten
     """
     gradient = project(adjoint(a, b, residual))
     direction, gamma = gradient, float(gradient.square().sum())
-    first = gamma
+    first, y = gamma, torch.zeros_like(gradient)
     while gamma > 1e-28 * first > 0:
         image = commutators(a, b, direction)
-        alpha = gamma / float(image.square().sum())
+        alpha = gamma / float(image.square().sum() + ridge * direction.square().sum())
         change = alpha * direction
+        y = y + change
         residual = residual - alpha * image
-        gradient = project(adjoint(a, b, residual))
+        gradient = project(adjoint(a, b, residual)) - ridge * y
         beta = float(gradient.square().sum()) / gamma
         gamma *= beta
         direction = gradient + beta * direction
