@@ -50,10 +50,12 @@ def read_matrices(file: Path) -> Tensor:
         The file is missing, damaged or of another format, its matrices are pickled or not numbers, there is no array
         of the shape, or it is not clear which.
     """
-    if not file.is_file():
-        raise MatricesError(
-            f"{file} {'is a folder' if file.is_dir() else 'does not exist'}", "give a file with an array [K, m, m]"
-        )
+    try:
+        missing = "" if file.is_file() else "is a folder" if file.is_dir() else "does not exist"
+    except OSError as error:  # a folder on the way to it is closed to us
+        missing = f"cannot be read: {error.strerror}"
+    if missing:
+        raise MatricesError(f"{file} {missing}", "give a file with an array [K, m, m]")
     reader = _READERS.get(file.suffix.lower())
     if reader is None:
         known = ", ".join(_READERS)
@@ -86,7 +88,8 @@ def _choose(file: Path, held: Mapping[str, Held]) -> Tensor:
             "save an array of numbers; matrices of different sizes do not fit into one",
         )
     if not _is_stack(array):
-        raise MatricesError(f"the array in {file} is not [K, m, m]: {listed}", "a single matrix A is stored as A[None]")
+        hint = "a single matrix A is stored as A[None]" if array.ndim == 2 else f"{WANTED}, K and m at least 1"
+        raise MatricesError(f"the array in {file} is not [K, m, m]: {listed}", hint)
     if isinstance(array, Tensor):
         return array
     if array.dtype.kind not in "fiubc":

@@ -93,13 +93,16 @@ def _refuse_output(flag: str, path: Path, endings: tuple[str, ...], source: Path
         raise UsageError(
             f"{flag} is {path}: must end in {' or '.join(endings)}", f"for example: {path.stem}{endings[0]}"
         )
-    if path.is_dir():
-        raise OutputError(f"{path} is a folder", f"give {flag} a file")
-    if path.exists() and source.exists() and path.samefile(source):
-        raise OutputError(f"{flag} would overwrite the matrices in {source}", "give it another name")
-    folder = next(place for place in path.absolute().parents if place.exists())
-    if not folder.is_dir():
-        raise OutputError(f"{folder} is a file, so {path} cannot be written", f"give {flag} another folder")
+    try:
+        folder = next(place for place in path.absolute().parents if place.exists())
+        if not folder.is_dir():
+            raise OutputError(f"{folder} is a file, so {path} cannot be written", f"give {flag} another folder")
+        if path.is_dir():
+            raise OutputError(f"{path} is a folder", f"give {flag} a file")
+        if path.exists() and source.exists() and path.samefile(source):
+            raise OutputError(f"{flag} would overwrite the matrices in {source}", "give it another name")
+    except OSError as error:  # a folder on the way is closed to us, or the name is no name
+        raise OutputError(f"cannot write to {path}: {error.strerror}", f"give {flag} another file") from error
     if not os.access(folder, os.W_OK | os.X_OK):
         raise OutputError(f"cannot write to {folder}: permission denied", f"give {flag} a folder you can write to")
 

@@ -156,6 +156,7 @@ UNREADABLE = {
         lambda: write("rho.npy", rho=np.eye(3)),
         "the array in rho.npy is not [K, m, m]: array [3, 3]",
     ),
+    "a name too long for the file system": ("x" * 300 + ".npz", lambda: None, "x.npz cannot be read: File name"),
     "matrices that are not square": (
         "rho.npz",
         lambda: write("rho.npz", matrices=np.zeros((2, 3, 4)), rho=rotations()),
@@ -208,6 +209,7 @@ REFUSED = {
     "a picture of another kind": (["--plot", "out.pdf"], "usage", "--plot is out.pdf: must end in .svg or .png"),
     "a picture in a file": (["--plot", "rho.npz/out.svg"], "output", "rho.npz is a file"),
     "a picture in place of a folder": (["--plot", "folder.svg"], "output", "folder.svg is a folder"),
+    "a picture of too long a name": (["--plot", "x" * 300 + ".svg"], "output", "x.svg: File name too long"),
     "a basis of another kind": (["--basis", "out.npy"], "usage", "--basis is out.npy: must end in .npz"),
     "a basis over the matrices": (["--basis", "rho.npz"], "output", "would overwrite the matrices in rho.npz"),
 }
@@ -320,7 +322,9 @@ def test_the_picture_is_drawn_the_same_every_time(symdiff, answers, ending):
     assert Path(f"deep/out.{ending}").read_bytes() == first
     assert [path.name for path in Path("deep").iterdir()] == [f"out.{ending}"]
     if ending == "svg":
-        assert re.findall(r">([^<>]*×[^<>]*)<", first.decode()) == ["1 × 1 R", "2 × 1 ? ◥"]
+        said = re.findall(r">([^<>]*[×◥][^<>]*)<", first.decode())
+        assert said[:2] == ["1 × 1 R", "2 × 1 ? ◥"]
+        assert said[2:] == ["labels: dimension × copies, type", "◥ reducible but indecomposable"]
     else:
         assert Image.open(io.BytesIO(first)).width == 1376
 

@@ -146,8 +146,15 @@ def _compose(
     _outline(axes, blocks, size, palette)
     _write_labels(figure, blocks, size, palette)
     colour_bar(place_axes(figure, LEFT[0] + INSET, TOP + SIDE + 14, SIDE - 2 * INSET, 7), limits, palette)
-    where = LEFT[1] / WIDTH, 1 - (TOP + SIDE + 17.5) / HEIGHT
-    figure.text(*where, "root mean square over the matrices", color=palette.muted, fontsize=9.5, va="center")
+    lines = ["root mean square over the matrices"]
+    if palette.paper is not None:  # on a page the caption says so
+        lines.append("labels: dimension × copies, type")
+        if any(block["verdict"] == "reducible-indecomposable" for block in blocks):
+            lines.append(f"{INDECOMPOSABLE} reducible but indecomposable")
+    for index, line in enumerate(lines):
+        y = TOP + SIDE + (17.5 if len(lines) == 1 else 12.5 + 12 * index)
+        where = LEFT[1] / WIDTH, 1 - y / HEIGHT
+        figure.text(*where, line, color=palette.muted, fontsize=9.5, va="center")
 
 
 def colour_range(
