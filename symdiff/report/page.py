@@ -80,7 +80,7 @@ def render(run: RunData) -> str:
             earned=what_training_earned(result),
             notes=[*result.warnings, *run.notes],
             process_cautions=_process_cautions(result),
-            parts=parts.section(result.decomposition),
+            parts=parts.section(result.decomposition, begun="start" in result.forms),
             command=command(result.config, result.model, result.group),
             settings_rows=flatten(result.config),
             surroundings=[row for row in flatten(run.environment) if row[0] != "schema"],

@@ -62,15 +62,18 @@ class Section:
     agreement: str
 
 
-def section(document: Mapping[str, Any] | None) -> Section | None:
-    """The section of a ``decomposition`` document; ``None`` where there is none. Missing fields are left out."""
+def section(document: Mapping[str, Any] | None, *, begun: bool = False) -> Section | None:
+    """The section of a ``decomposition`` document; ``None`` where there is none. Missing fields are left out.
+
+    `begun` says that training began in closed form.
+    """
     if not document:
         return None
     blocks = list(document.get("blocks") or ())
     rows = document.get("comparison") or ()
     return Section(
         answer=f"ρ is {_described(document)}.",
-        origin=_origin(document),
+        origin=_origin(document, begun),
         evidence=[(name, text) for name, text in _evidence(document) if text],
         cautions=[str(caution) for caution in document.get("cautions") or ()],
         blocks=_block_rows(blocks),
@@ -116,7 +119,7 @@ def _kind(block: Mapping[str, Any]) -> tuple[Any, int, str, str, tuple[int, ...]
     )
 
 
-def _origin(document: Mapping[str, Any]) -> str:
+def _origin(document: Mapping[str, Any], begun: bool) -> str:
     sizes = (document.get("design") or {}).get("blocks")
     form = (document.get("design") or {}).get("form", "ρ")
     if document.get("given"):
@@ -125,7 +128,9 @@ def _origin(document: Mapping[str, Any]) -> str:
     built = f"the form {form} was trained as {_sizes(sizes)}" if sizes else "no structure was imposed on ρ"
     if document.get("verdict") == "unresolved":
         return built[0].upper() + built[1:] + "."
-    return f"This structure was found: {built}."
+    # Found means that nothing kept rho to it; that it began there is for the reader to know.
+    start = " Training began in closed form, which can bring a structure with it: `-o start=random` begins without."
+    return f"This structure was found: {built}.{start if begun else ''}"
 
 
 def _sizes(sizes: Sequence[int]) -> str:
@@ -193,7 +198,7 @@ def _block_cells(block: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _comparison_row(row: Mapping[str, Any]) -> dict[str, str]:
-    stability, verdict = row.get("stability"), str(row.get("verdict"))
+    stability, resamples, verdict = row.get("stability"), row.get("resamples"), str(row.get("verdict"))
     return {
         "form": str(row.get("form")),
         "structure": structure_text(row.get("blocks") or ()) or UNKNOWN,
@@ -201,7 +206,7 @@ def _comparison_row(row: Mapping[str, Any]) -> dict[str, str]:
         "verdict": VERDICTS.get(verdict, verdict),
         "commutant": number(row.get("commutant_dim")),
         "noise": number(row.get("noise")),
-        "stability": UNKNOWN if stability is None else _share(stability),
+        "stability": UNKNOWN if stability is None else _share(stability) + (f" of {resamples}" if resamples else ""),
     }
 
 

@@ -35,7 +35,7 @@ LARGE = 64
 LEAKAGE = 1e-3
 """Share of ``rho(g) h`` outside the span of the latents above which rho does not keep to that span."""
 
-SUMMARY = ("verdict", "given", "commutant_dim", "noise", "stability")
+SUMMARY = ("verdict", "given", "commutant_dim", "noise", "stability", "resamples")
 SUMMARY_OF_BLOCK = ("dim", "multiplicity", "type", "verdict", "flag")
 """What the comparison with closed forms repeats of each."""
 

@@ -106,12 +106,13 @@ def decomposition() -> dict[str, Any]:
         return shape | {"flag": [dim - 1, dim], "obstruction": 0.73, "columns": [[start, start + dim]]} | fields
 
     blocks = [block(2, 2 * i, share=(16 - i) / 136, visited=2) for i in range(16)]
-    evidence = {"commutant_dim": 16, "noise": 1.2e-7, "stability": 1.0}
+    evidence = {"commutant_dim": 16, "noise": 1.2e-7, "stability": 1.0, "resamples": 20}
     exact = {
         "verdict": "reducible-indecomposable",
         "given": True,
         **evidence,
         "commutant_dim": 1,
+        "resamples": 8,
         "blocks": [block(32)],
     }
     ours = {"verdict": "decomposable", "given": True, **evidence, "blocks": blocks}
@@ -123,7 +124,6 @@ def decomposition() -> dict[str, Any]:
         "off_block": 9.8e-11,
         "largest_accepted_cut": 8.9e-6,
         "smallest_rejected_cut": 3.4e12,
-        "resamples": 20,
         "cautions": ["too few matrices to be sure"],
         "flag": [1, 2],
         "obstruction": 0.73,

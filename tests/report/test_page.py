@@ -231,6 +231,7 @@ def test_the_decomposition_is_answered_with_its_evidence_and_what_it_is_held_aga
         "largest accepted 8.9e-6, smallest rejected 3.4e12",
         "1 block of dimension 32 (real type, flag 31 ⊂ 32)",
         "the latents span 32 of 32 dimensions",
+        "1.2e-7 100 % of 8",
     ):
         assert words in text
     assert "What was found" not in text
@@ -248,6 +249,18 @@ def test_a_structure_that_was_found_is_compared_with_those_that_were_given(make_
     assert "What was found has the same structure as exact (closed form)." in same
     other = section_of(make_run("other", change=lambda document: found(document, 0)))
     assert "What was found has the structure of none of the closed forms." in other
+
+
+@pytest.mark.parametrize("begun", [True, False])
+def test_a_structure_found_from_a_closed_form_start_says_where_training_began(make_run: MakeRun, begun: bool) -> None:
+    def change(document: Document) -> None:
+        document["decomposition"] |= {"given": False}
+        if begun:
+            document["forms"]["start"] = document["forms"]["exact"]
+        else:
+            document["forms"].pop("start", None)
+
+    assert ("Training began in closed form" in section_of(make_run(change=change))) == begun
 
 
 def test_what_is_unresolved_is_not_called_found(make_run: MakeRun) -> None:
