@@ -129,7 +129,7 @@ def _origin(document: Mapping[str, Any], begun: bool) -> str:
     if document.get("verdict") == "unresolved":
         return built[0].upper() + built[1:] + "."
     # Found means that nothing kept rho to it; that it began there is for the reader to know.
-    start = " Training began in closed form, which can bring a structure with it: `-o start=random` begins without."
+    start = " Training began in closed form, which can bring a structure with it; with -o start=random it does not."
     return f"This structure was found: {built}.{start if begun else ''}"
 
 
