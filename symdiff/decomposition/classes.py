@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -70,7 +70,27 @@ def classes(found: list[Piece], noise: Noise, generator: torch.Generator) -> tup
 
 
 def _ordered(groups: list[Class]) -> list[Class]:
-    return sorted(groups, key=lambda c: (c.pieces[0].part.dim, len(c.pieces)))
+    ordered = sorted(groups, key=lambda c: (c.pieces[0].part.dim, len(c.pieces)))
+    return [_upright(c) if c.pieces[0].part.dim == 1 and len(c.pieces) > 1 else c for c in ordered]
+
+
+def _upright(group: Class) -> Class:
+    """The copies of a line in an orthonormal basis of their span.
+
+    Copies may be mixed at will, and lines that lean against one another would blow up the noise between them: enough to
+    hide in it that a shear is no two lines.
+    """
+    parts = [piece.part for piece in group.pieces]
+    columns, triangle = torch.linalg.qr(torch.cat([p.columns for p in parts], 1))
+    rows = triangle @ torch.cat([p.rows for p in parts])
+    values = torch.cat([p.matrices for p in parts], 2).squeeze(1)
+    turned = triangle @ torch.diag_embed(values) @ torch.linalg.inv(triangle)
+    lines = [
+        Part(columns[:, i : i + 1], rows[i : i + 1], turned[:, i : i + 1, i : i + 1].contiguous())
+        for i in range(len(parts))
+    ]
+    pieces = [replace(piece, part=line) for piece, line in zip(group.pieces, lines, strict=True)]
+    return replace(group, pieces=pieces)
 
 
 def _typed(group: list[Piece], noise: Noise, generator: torch.Generator, reason: str) -> Class:
