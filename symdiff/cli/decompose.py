@@ -146,7 +146,7 @@ def _summary(file: Path, found: Decomposition, written: list[str]) -> Any:
     from rich.console import Group
 
     lines = [
-        f"noise {found.noise:.3g} ({_source(found)}), {found.path} path",
+        f"noise {'' if found.noise is None else f'{found.noise:.3g} '}({_source(found)}), {found.path} path",
         f"left outside the blocks: {found.off_block:.3g} of the matrices' size",
         f"cuts, 1 being what noise leaves: largest accepted {_number(found.largest_accepted_cut)}, "
         f"smallest rejected {_number(found.smallest_rejected_cut)}",
@@ -193,7 +193,8 @@ def _span(block: Block) -> str:
 
 
 def _source(found: Decomposition) -> str:
-    return "given" if found.noise_source == "given" else f"estimated from: {found.noise_source}"
+    told = found.noise_source in ("given", "not known")
+    return found.noise_source if told else f"estimated from: {found.noise_source}"
 
 
 def _number(value: float | None) -> str:

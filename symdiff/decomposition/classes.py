@@ -50,20 +50,20 @@ def classes(found: list[Piece], noise: Noise, generator: torch.Generator) -> tup
     groups: list[list[Piece]] = []
     reasons: dict[int, str] = {}
     for piece in found:
-        at = None
+        at, doubtful = len(groups), False
         for i, group in enumerate(groups):
             if not piece.resolved or not group[0].resolved or group[0].part.dim != piece.part.dim:
                 continue
             same = equivalent(piece.part, group[0].part, noise, generator)
-            if same is None:
-                reasons[len(groups)] = f"whether two parts of dimension {piece.part.dim} are equivalent is not resolved"
-            elif same:
+            doubtful |= same is None
+            if same:
                 at = i
                 break
-        if at is None:
-            groups.append([piece])
-        else:
-            groups[at].append(piece)
+        if at == len(groups):
+            groups.append([])
+        groups[at].append(piece)
+        if doubtful:
+            reasons[at] = f"whether two parts of dimension {piece.part.dim} are equivalent is not resolved"
     typed = [_typed(group, noise, generator, reasons.get(i, "")) for i, group in enumerate(groups)]
     dims = [len(c.pieces) ** 2 * _ENDOMORPHISMS[c.type] for c in typed if c.type is not None]
     return _ordered(typed), sum(dims) if len(dims) == len(typed) else None
@@ -111,7 +111,9 @@ def equivalent(left: Part, right: Part, noise: Noise, generator: torch.Generator
     """
     traces = (left.matrices - right.matrices).diagonal(dim1=1, dim2=2).sum(1)
     variance = noise.level**2 / left.columns.shape[0] * (_trace_share(left) + _trace_share(right))
-    if float(traces.square().mean()) >= REJECT * variance and float(traces.square().mean()) >= noise.guard:
+    apart = float(traces.square().mean())
+    # Far beyond noise: errors common to all matrices do not average out in one number a matrix.
+    if apart >= REJECT**2 * variance and apart >= noise.guard:
         return False
     found = intertwiners(left, right, noise, generator, limit=1)
     if len(found.found):

@@ -9,12 +9,13 @@ import torch
 from torch import Tensor
 
 from symdiff.decomposition import general, unitary
-from symdiff.decomposition.answer import Found, written
+from symdiff.decomposition.answer import written
 from symdiff.decomposition.classes import classes, modules
 from symdiff.decomposition.commutant import Noise
 from symdiff.decomposition.cuts import Layout, assembled, polished
+from symdiff.decomposition.doubts import DEFECT, GAP, GIVEN, ROUNDING, UNKNOWN, Found
 from symdiff.decomposition.extension import Extension, extension
-from symdiff.decomposition.form import unitarise
+from symdiff.decomposition.form import Unitarised, unitarise
 from symdiff.decomposition.level import commutator_gap, exact_structure
 from symdiff.decomposition.matrices import Given, check
 from symdiff.decomposition.stability import stability
@@ -25,6 +26,8 @@ from symdiff.errors import MatricesError
 
 # Residuals below this share of the mean one are not taken for structure where the noise was estimated.
 _GUARD = 2e-3
+# Larger matrices are not searched for an invariant subspace that is exact to rounding.
+_EXACT = 72
 
 
 def decompose(
@@ -68,8 +71,10 @@ def decompose(
     >>> decompose(np.stack([np.eye(3), cycle, cycle @ cycle])).structure
     ((1, 1, 'R'), (2, 1, 'C'))
     """
-    if noise is not None and not 0 <= noise < float("inf"):
+    if noise is not None and not 0 <= noise <= 1e100:
         raise MatricesError(f"noise is {noise}", "the noise level is a finite number, at least 0")
+    if resamples < 0:
+        raise MatricesError(f"resamples is {resamples}", "0 leaves the stability out")
     given = check(matrices)
     generator = torch.Generator().manual_seed(seed)
     found = _find(given, None if noise is None else noise / given.scale, generator)
@@ -84,36 +89,42 @@ def decompose(
 
 def _find(given: Given, noise: float | None, generator: torch.Generator) -> Found:
     a, m = given.matrices, given.matrices.shape[-1]
-    unit = unitarise(a, noise, given.floor, generator)
-    if unit is not None:
-        level = max(given.floor, unit.noise if noise is None else noise)
-        source = "given" if noise is not None else "rounding" if level == given.floor else "orthogonality defect"
-        known = Noise(level, 0.0 if noise is not None else _GUARD)
-        parts = unitary.pieces(Part.of(a, unit.columns, unit.rows), known, generator)
-        parts = _refined(a, parts, known, orthogonal=not unit.fitted)
-        groups, commutant = classes(parts, known, generator)
-        return Found(groups, commutant, "unitarised" if unit.fitted else "orthogonal", known, source)
     eye = torch.eye(m).to(a)
     whole = Part(eye, eye, a)
+    unit = unitarise(a, noise, given.floor, generator)
     if noise is not None:
-        return _general(whole, Noise(max(given.floor, noise)), "given", generator)
-    gap = commutator_gap(whole, generator) if m > 1 else given.floor
+        known = Noise(max(given.floor, noise))
+        if unit is not None:
+            return _unitary(a, unit, known, GIVEN, generator)
+        alone = unitarise(a, None, given.floor, generator)
+        return _general(whole, known, GIVEN, generator, None if alone is None else alone.noise)
+    if unit is not None and unit.noise <= given.floor:
+        return _unitary(a, unit, Noise(given.floor, _GUARD), ROUNDING, generator)
+    # A commuting matrix or an invariant subspace that is exact to rounding says that there is no noise.
+    gap = commutator_gap(whole, given.floor, generator)
+    if gap == given.floor or (m <= _EXACT and exact_structure(whole, given.floor, generator)):
+        return _general(whole, Noise(given.floor), ROUNDING, generator)
+    if unit is not None:
+        return _unitary(a, unit, Noise(unit.noise, _GUARD), DEFECT, generator)
     if gap is not None:
-        level = max(given.floor, gap)
-        return _general(whole, Noise(level), "rounding" if level == given.floor else "commutator gap", generator)
-    # Nothing commutes, or the noise hides what does. An invariant subspace that holds to rounding tells.
-    found = _general(whole, Noise(given.floor), "rounding", generator)
-    if exact_structure(whole, given.floor, generator):
-        return found
+        return _general(whole, Noise(gap), GAP, generator)
+    found = _general(whole, Noise(given.floor), UNKNOWN, generator)
     reason = "the matrices are not orthogonal in any basis and no gap shows their noise; give the noise level"
     return replace(found, reasons=(reason,))
 
 
-def _general(whole: Part, noise: Noise, source: str, generator: torch.Generator) -> Found:
+def _unitary(matrices: Tensor, unit: Unitarised, noise: Noise, source: str, generator: torch.Generator) -> Found:
+    parts = unitary.pieces(Part.of(matrices, unit.columns, unit.rows), noise, generator)
+    parts = _refined(matrices, parts, noise, orthogonal=not unit.fitted)
+    groups, commutant = classes(parts, noise, generator)
+    return Found(groups, commutant, "unitarised" if unit.fitted else "orthogonal", noise, source)
+
+
+def _general(whole: Part, noise: Noise, source: str, generator: torch.Generator, defect: float | None = None) -> Found:
     found = general.pieces(whole, noise, generator)
     parts = _refined(whole.matrices, [piece for piece, _ in found], noise, orthogonal=False)
     groups, commutant = modules(list(zip(parts, [kind for _, kind in found], strict=True)), noise, generator)
-    return Found(groups, commutant, "general", noise, source)
+    return Found(groups, commutant, "general", noise, source, defect=defect)
 
 
 def _refined(matrices: Tensor, pieces: list[Piece], noise: Noise, *, orthogonal: bool) -> list[Piece]:
@@ -130,7 +141,7 @@ def _copies(found: Found, layout: Layout) -> list[list[Part]]:
 
 def _extensions(found: Found, layout: Layout, generator: torch.Generator) -> list[list[Extension]]:
     """For each class off the orthogonal paths: is a copy irreducible, and if not, the flag of every copy."""
-    if found.path != "general":
+    if found.path != "general" or found.reasons:
         return [[] for _ in found.classes]
     m, extensions = layout.part.columns.shape[0], []
     for copies in _copies(found, layout):

@@ -2,7 +2,7 @@
 
 A module is indecomposable iff its endomorphism ring, the commutant, is local: modulo the radical it is R, C or H. A
 generic element of a commutant that is not local has eigenvalues in separate groups, and its spectral projectors are
-idempotents that cut the module (Fitting's lemma; Lux and Szoke 2003 for modules over finite fields).
+idempotents that cut the module (Fitting's lemma; Curtis and Reiner 1962, section 14).
 """
 
 from __future__ import annotations

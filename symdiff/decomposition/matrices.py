@@ -71,12 +71,18 @@ def check(matrices: Any) -> Given:
     tensor = tensor.to(torch.float64)
     bad = (~torch.isfinite(tensor)).flatten(1).any(1).nonzero().flatten().tolist()
     if bad:
-        raise MatricesError(f"matrix {bad[0]} has entries that are NaN or infinite ({len(bad)} of {len(tensor)} do)")
+        raise MatricesError(
+            f"matrix {bad[0]} has entries that are NaN or infinite ({len(bad)} of {len(tensor)} do)",
+            "leave these elements out, or find out where their values come from",
+        )
+    # Norms of very large or very small entries would overflow.
+    largest = float(tensor.abs().amax())
+    tensor = tensor / (largest or 1.0)
     _refuse_singular(tensor)
     scale = float((torch.linalg.slogdet(tensor).logabsdet.mean() / tensor.shape[1]).exp())
     tensor = tensor / scale
     size = float((tensor.square().sum((1, 2)).mean() / tensor.shape[1]).sqrt())
-    return Given(tensor, scale, floor * size, not isinstance(matrices, Tensor))
+    return Given(tensor, scale * largest, floor * size, not isinstance(matrices, Tensor))
 
 
 def _from_array(matrices: Any) -> Tensor:

@@ -76,9 +76,10 @@ class Decomposition:
     count, size
         K and m of the given ``[K, m, m]``.
     noise
-        The noise level used: ``A_k + noise * N(0, 1) / sqrt(m)``.
+        The noise level used: ``A_k + noise * N(0, 1) / sqrt(m)``; ``None`` where it was not given and cannot be told.
     noise_source
-        ``given``, or what it was estimated from: ``orthogonality defect``, ``commutator gap``, ``rounding``.
+        ``given``, or what it was estimated from: ``orthogonality defect``, ``commutator gap``, ``rounding``; or
+        ``not known``.
     path
         ``orthogonal``, ``unitarised`` (after a change of basis to an invariant form) or ``general``.
     off_block
@@ -102,7 +103,7 @@ class Decomposition:
     basis: Tensor | Array
     count: int
     size: int
-    noise: float
+    noise: float | None
     noise_source: str
     path: Path
     off_block: float
@@ -122,19 +123,18 @@ class Decomposition:
     @property
     def flag(self) -> tuple[int, ...] | None:
         """The flag of the block with the largest extension, ``None`` where no block has one."""
-        flagged = [b for b in self.blocks if b.flag is not None]
+        flagged = [b for b in self.blocks if b.flag is not None and self.verdict != "unresolved"]
         return max(flagged, key=lambda b: b.dim).flag if flagged else None
 
     @property
     def obstruction(self) -> float | None:
         """The smallest obstruction of the blocks that have one: how far the nearest of them is from splitting."""
-        return min((b.obstruction for b in self.blocks if b.obstruction is not None), default=None)
+        obstructions = [b.obstruction for b in self.blocks if b.obstruction is not None]
+        return min(obstructions, default=None) if self.verdict != "unresolved" else None
 
     def __repr__(self) -> str:
-        lines = [
-            f"{self.verdict}: {self.count} matrices on {self.size} dimensions, noise {self.noise:.1e} "
-            f"({self.noise_source}), {self.path} path"
-        ]
+        noise = self.noise_source if self.noise is None else f"{self.noise:.1e} ({self.noise_source})"
+        lines = [f"{self.verdict}: {self.count} matrices on {self.size} dimensions, noise {noise}, {self.path} path"]
         for block in self.blocks[:_SHOWN]:
             flag = f", flag {' < '.join(map(str, block.flag))}" if block.flag else ""
             obstruction = f", obstruction {block.obstruction:.2f}" if block.obstruction is not None else ""

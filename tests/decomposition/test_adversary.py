@@ -103,3 +103,67 @@ def test_weights_that_are_close_differ_where_the_noise_is_small(difference: floa
     noisy = subject.with_noise(1e-3 * difference, rng)
     assert subject.judge(decompose(subject.matrices, 0.0, resamples=0)) == "right"
     assert subject.judge(decompose(noisy.matrices, noisy.sigma, resamples=0)) == "right"
+
+
+def motions(spread: float, seed: int) -> np.ndarray:
+    """Eight motions of the plane as 3 x 3 matrices, turns by any angle and translations of size `spread`."""
+    rng = RNG(seed)
+    angles, moves = rng.uniform(0, 2 * np.pi, 8), spread * rng.standard_normal((8, 2))
+    matrices = np.zeros((8, 3, 3))
+    matrices[:, 0, 0] = matrices[:, 1, 1] = np.cos(angles)
+    matrices[:, 1, 0], matrices[:, 0, 1] = np.sin(angles), -np.sin(angles)
+    matrices[:, :2, 2], matrices[:, 2, 2] = moves, 1
+    return matrices
+
+
+@pytest.mark.parametrize("spread", [0.1, 0.03, 0.003])
+def test_small_translations_are_not_taken_for_noise(spread: float) -> None:
+    for seed in range(4):
+        exact = motions(spread, seed)
+        assert decompose(exact, resamples=0).flag == (2, 3)
+        noisy = exact + 1e-6 * RNG(seed + 50).standard_normal(exact.shape)
+        assert decompose(noisy, resamples=0).verdict in ("unresolved", "reducible-indecomposable")
+
+
+@pytest.mark.parametrize("n", [2, 5])
+def test_exact_affine_maps_near_the_identity_need_no_noise_level(n: int) -> None:
+    rng = RNG(n)
+    matrices = np.repeat(np.eye(n + 1)[None], n + 6, 0)
+    matrices[:, range(n), range(n)] = rng.uniform(0.95, 1, (n + 6, 1))
+    matrices[:, :n, n] = rng.standard_normal((n + 6, n))
+    found = decompose(matrices, resamples=0)
+    assert (found.verdict, found.flag, found.noise_source) == ("reducible-indecomposable", (n, n + 1), "rounding")
+
+
+def test_a_coupling_a_few_times_the_noise_is_not_leaned_away() -> None:
+    for seed in range(6):
+        rng = RNG(seed)
+        a = rng.uniform(0.5, 0.9, 12)
+        matrices = np.zeros((12, 3, 3))
+        matrices[:, 0, 0] = matrices[:, 1, 1] = a
+        matrices[:, :2, 2] = (a - 1)[:, None] * np.array([3.0, 1.0]) + 1e-2 * rng.standard_normal((12, 2))
+        matrices[:, 2, 2] = 1
+        noisy = matrices + 1e-3 * rng.standard_normal(matrices.shape) / 3**0.5
+        assert decompose(noisy, 1e-3, resamples=0).verdict != "decomposable"
+
+
+def test_a_noise_level_told_far_too_small_is_a_caution() -> None:
+    rng = RNG(1)
+    matrices = s4_comparison(RNG(0)).matrices
+    found = decompose(matrices + 1e-3 * rng.standard_normal(matrices.shape) / 18**0.5, 0.0, resamples=0)
+    assert any("times the noise given" in caution for caution in found.cautions)
+
+
+def test_noise_that_cannot_be_told_is_no_number() -> None:
+    rng = RNG(0)
+    found = decompose(np.eye(4) + rng.standard_normal((5, 4, 4)), resamples=0)
+    assert (found.verdict, found.noise, found.noise_source) == ("unresolved", None, "not known")
+    assert found.smallest_rejected_cut is None
+    assert "not known" in repr(found)
+
+
+def test_an_error_common_to_all_matrices_does_not_part_equivalent_blocks() -> None:
+    rng = RNG([17, 2])
+    subject = s4_comparison(rng, 8).in_random_orthogonal_basis(rng)
+    biased = subject.matrices + 0.01 * RNG(2).standard_normal((18, 18)) / 18**0.5
+    assert subject.judge(decompose(biased, 0.01, resamples=0)) != "wrong"

@@ -104,7 +104,7 @@ def test_the_noise_is_read_from_a_gap_where_no_basis_is_orthogonal(sigma: float)
     matrices = torch.from_numpy(subject.matrices)
     eye = torch.eye(matrices.shape[-1], dtype=torch.float64)
     assert unitarise(matrices, None, 1e-12, generator()) is None
-    assert commutator_gap(Part(eye, eye, matrices), generator()) == pytest.approx(sigma, rel=0.5)
+    assert commutator_gap(Part(eye, eye, matrices), 1e-12, generator()) == pytest.approx(sigma, rel=0.5)
 
 
 def test_matrices_near_the_identity_are_not_taken_for_noise() -> None:
