@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Callable
 from html import unescape
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +17,11 @@ from hypothesis import strategies as st
 from symdiff.errors import DiskError, OutputError, RefusedError
 from symdiff.report import write_report
 from symdiff.report.answer import sentence
+from tests.report.pages import Document, Page, page_of, result_of
 
 MakeRun = Callable[..., Path]
-Document = dict[str, Any]
 Lines = list[dict[str, Any]]
 
-VOID = {"meta", "img", "br", "hr", "link", "input"}
 FIGURES = {
     "word-length": ["word_length", "word_length_error"],
     "horizon": ["horizon", "horizon_reconstruction_error"],
@@ -38,55 +35,6 @@ FIGURES = {
     "block-structure": ["decomposition_before", "decomposition_after"],
 }
 """Each figure with the least it can be drawn from."""
-
-
-class Page(HTMLParser):
-    """Checks that elements nest and collects what the statements below are about."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.open: list[str] = []
-        self.ids: list[str] = []
-        self.tags: Counter[str] = Counter()
-        self.attributes: list[tuple[str, str, str]] = []
-        self.words: list[str] = []
-        self.heads: list[tuple[int, bool]] = []
-        self.feed(text)
-        self.close()
-        assert self.open == [], f"never closed: {self.open}"
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags[tag] += 1
-        self.attributes += [(tag, name, value or "") for name, value in attrs]
-        self.ids += [value or "" for name, value in attrs if name == "id"]
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.handle_starttag(tag, attrs)
-        if tag not in VOID:
-            self.open.pop()
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open, f"</{tag}> closes nothing"
-        assert self.open.pop() == tag, f"</{tag}> does not close what is open"
-
-    def handle_data(self, data: str) -> None:
-        if "style" not in self.open:
-            self.words.append(data)
-
-    @property
-    def text(self) -> str:
-        return " ".join(" ".join(self.words).split())
-
-
-def page_of(run: Path) -> Page:
-    return Page(write_report(run).read_text(encoding="utf-8"))
-
-
-def result_of(run: Path) -> Document:
-    document: Document = json.loads((run / "result.json").read_text(encoding="utf-8"))
-    return document
 
 
 # --- the page as a file -----------------------------------------------------------------------
@@ -212,99 +160,6 @@ def test_guarantees_warnings_timing_and_settings_are_listed(make_run: MakeRun) -
     assert "packages.torch" in text
     assert "train 41.8 s" in text
     assert "symdiff analyze digits --group affine -o gauge=v" in text
-
-
-def section_of(run: Path) -> str:
-    text = write_report(run).read_text(encoding="utf-8")
-    return Page(text[text.index('<h2 id="decomposition">') : text.index('<h2 id="guarantees">')]).text
-
-
-def test_the_decomposition_is_answered_with_its_evidence_and_what_it_is_held_against(make_run: MakeRun) -> None:
-    text = section_of(make_run())
-    for words in (
-        "ρ is decomposable: 16 blocks of dimension 2 (real type, reducible but indecomposable, flag 1 ⊂ 2).",
-        "given by the design of the model, not found in the data. The form lie-projected consists of 16 blocks of",
-        "Caution: Too few matrices to be sure.",
-        "72 held-out elements, each the product of 4 consecutive steps",
-        "1.2e-7, from the rounding of the weights to float32",
-        "same structure on 100 % of 20 resamples",
-        "largest accepted 8.9e-6, smallest rejected 3.4e12",
-        "1 block of dimension 32 (real type, flag 31 ⊂ 32)",
-        "the latents span 32 of 32 dimensions",
-        "1.2e-7 100 % of 8",
-    ):
-        assert words in text
-    assert "What was found" not in text
-
-
-def test_a_structure_that_was_found_is_compared_with_those_that_were_given(make_run: MakeRun) -> None:
-    def found(document: Document, like: int) -> None:
-        part = document["decomposition"]
-        part["given"] = part["comparison"][0]["given"] = False
-        part["design"]["blocks"] = [32]
-        part["comparison"][0]["blocks"] = part["comparison"][like]["blocks"]
-
-    same = section_of(make_run("same", change=lambda document: found(document, 1)))
-    assert "This structure was found: the form lie-projected was trained as one dense block of size 32." in same
-    assert "What was found has the same structure as exact (closed form)." in same
-    other = section_of(make_run("other", change=lambda document: found(document, 0)))
-    assert "What was found has the structure of none of the closed forms." in other
-
-
-@pytest.mark.parametrize("begun", [True, False])
-def test_a_structure_found_from_a_closed_form_start_says_where_training_began(make_run: MakeRun, begun: bool) -> None:
-    def change(document: Document) -> None:
-        document["decomposition"] |= {"given": False}
-        if begun:
-            document["forms"]["start"] = document["forms"]["exact"]
-        else:
-            document["forms"].pop("start", None)
-
-    assert ("Training began in closed form" in section_of(make_run(change=change))) == begun
-
-
-def test_what_is_unresolved_is_not_called_found(make_run: MakeRun) -> None:
-    def change(document: Document) -> None:
-        document["decomposition"] |= {"verdict": "unresolved", "given": False}
-
-    text = section_of(make_run(change=change))
-    assert "ρ is unresolved at this noise; what could be separated: 16 blocks" in text
-    assert "The form lie-projected was trained as 16 blocks of size 2." in text
-    assert "was found" not in text
-
-
-def test_a_block_the_encoder_never_maps_to_says_so(make_run: MakeRun) -> None:
-    def change(document: Document) -> None:
-        document["decomposition"]["blocks"][3] |= {"visited": 0, "share": 0.0}
-        document["decomposition"] |= {"support_dimension": 30, "on_support": {"verdict": "irreducible", "blocks": []}}
-
-    text = section_of(make_run(change=change))
-    assert text.count("not visited") == 1
-    assert "span 30 of 32 dimensions; on these alone ρ is irreducible" in text
-
-
-def test_of_many_blocks_those_in_which_the_latents_vary_most_are_listed(make_run: MakeRun) -> None:
-    def change(document: Document) -> None:
-        document["decomposition"]["blocks"] = [
-            {"dim": 1, "multiplicity": 1, "type": None, "verdict": "unresolved", "share": i / 780} for i in range(40)
-        ]
-
-    text = section_of(make_run(change=change))
-    assert "16 more, in which the latents vary less, are left out" in text
-    assert "40 1 1 — unresolved at this noise" in text
-    assert "16 1 1 — unresolved at this noise" not in text
-
-
-@pytest.mark.parametrize("document", [None, {"verdict": "unresolved"}, {"verdict": "irreducible", "blocks": [{}]}])
-def test_a_decomposition_that_says_little_is_shown_as_far_as_it_goes(
-    document: Document | None, make_run: MakeRun, figure_arrays: dict[str, np.ndarray]
-) -> None:
-    """Runs of earlier versions have none."""
-    run = make_run(change=lambda d: d.update(decomposition=document), figures=figure_arrays)
-    page = page_of(run)
-    assert ("was not decomposed" if document is None else f"ρ is {document['verdict']}") in page.text
-    assert "traversals" in page.ids
-    assert "block-structure" not in page.ids
 
 
 def test_a_family_that_acts_on_observations_gets_its_own_words(make_run: MakeRun) -> None:
