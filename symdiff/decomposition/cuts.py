@@ -74,16 +74,16 @@ class Layout:
 
     def residuals(self, noise: float) -> Tensor:
         """``[blocks, blocks]`` (on the CPU): residual over noise between each two blocks, 0 on the diagonal."""
-        found, expected = self._pair_energies(noise)
-        return (found / expected).fill_diagonal_(0).cpu()
+        found, expected = self.energies(noise)
+        return ((found + found.mT) / (expected + expected.mT)).fill_diagonal_(0).cpu()
 
-    def _pair_energies(self, noise: float) -> tuple[Tensor, Tensor]:
+    def energies(self, noise: float) -> tuple[Tensor, Tensor]:
+        """``[blocks, blocks]`` twice: squares of the entries from one block to another, and what noise leaves there."""
         p = self.part
-        energy = p.matrices.square().sum(0)
-        member = torch.nn.functional.one_hot(self.labels).to(energy)
-        share = torch.outer(p.row_energy @ member, p.column_energy @ member)
+        member = torch.nn.functional.one_hot(self.labels).to(p.matrices)
+        found = member.mT @ p.matrices.square().sum(0) @ member
         unit = len(p.matrices) * noise**2 / p.columns.shape[0]
-        return member.mT @ (energy + energy.mT) @ member, unit * (share + share.mT)
+        return found, unit * torch.outer(p.row_energy @ member, p.column_energy @ member)
 
     def outside(self) -> Tensor:
         """``[d, d]``, 1 outside the blocks."""
@@ -213,7 +213,7 @@ def polished(layout: Layout, noise: float, *, orthogonal: bool, rounds: int = 6)
                 break
         turn = torch.matrix_exp(change) if orthogonal else change + torch.eye(p.dim).to(change)
         back = turn.mT if orthogonal else torch.linalg.inv(turn)
-        turned = Part(p.columns @ turn, back @ p.rows, back @ (p.matrices @ turn))
+        turned = p.turned(turn, back)
         left = float((turned.matrices * outside).square().sum())
         if not left < energy:
             break

@@ -110,14 +110,11 @@ def _white(layout: Layout, noise: float, *, orthogonal: bool) -> bool:
 
     An estimated level is the size of something; a small coupling and a nearly orthogonal group have a size, too.
     """
-    p = layout.part
-    unit = noise**2 / p.columns.shape[0]
-    member = torch.nn.functional.one_hot(layout.labels).to(p.matrices)
+    matrices = layout.part.matrices
     # A matrix given twice has the same noise twice: no further evidence.
-    count = len(p.matrices.flatten(1).sum(1).cpu().unique())
-    found = (member.mT @ p.matrices.square().sum(0) @ member).cpu()
-    expected = (len(p.matrices) * unit * torch.outer(p.row_energy @ member, p.column_energy @ member)).cpu()
-    dims = member.sum(0).cpu()
+    count = len(matrices.flatten(1).sum(1).cpu().unique())
+    found, expected = (energy.cpu() for energy in layout.energies(noise))
+    dims = torch.bincount(layout.labels).to(found)
     # In an oblique basis the entries of the noise are correlated: fewer independent squares than entries.
     squares = count * (torch.outer(dims, dims) if orthogonal else torch.outer(dims, dims).sqrt())
     chance = _CHANCE / layout.blocks**2

@@ -107,9 +107,7 @@ def _split(part: Part, projector: Tensor) -> Layout:
     first = torch.linalg.svd(part.columns @ projector, full_matrices=False)[0][:, :rank]
     second = torch.linalg.svd(part.columns @ (eye - projector), full_matrices=False)[0][:, : part.dim - rank]
     turn = part.rows @ torch.cat([first, second], 1)
-    back = torch.linalg.inv(turn)
-    turned = Part(part.columns @ turn, back @ part.rows, back @ (part.matrices @ turn))
-    return Layout(turned, (torch.arange(part.dim) >= rank).long())
+    return Layout(part.turned(turn, torch.linalg.inv(turn)), (torch.arange(part.dim) >= rank).long())
 
 
 def _judged(part: Part, found: Search, rejected: float | None, noise: Noise) -> tuple[Piece, RealType | None]:

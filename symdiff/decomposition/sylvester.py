@@ -38,6 +38,10 @@ class Part:
         """Restrict ``[K, m, m]`` to the subspace."""
         return cls(columns, rows, rows @ (matrices @ columns))
 
+    def turned(self, turn: Tensor, back: Tensor) -> Part:
+        """The same subspace in the basis ``columns @ turn``, with `back` the inverse of `turn`."""
+        return Part(self.columns @ turn, back @ self.rows, back @ (self.matrices @ turn))
+
     @property
     def dim(self) -> int:
         """d, the dimension of the subspace."""

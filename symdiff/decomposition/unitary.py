@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 from symdiff.decomposition.commutant import (
     DENSE,
@@ -72,16 +71,12 @@ def _halve(part: Part, noise: Noise, generator: torch.Generator) -> Piece | list
             return Piece(part, found.resolved, found.rejected, reason)
         weights = torch.randn(len(found.found), generator=generator, dtype=torch.float64).to(part.matrices)
         x = torch.einsum("n,nij->ij", weights, found.found)
-        layout, worst = cut(turned(part, torch.linalg.eigh(x).eigenvectors), noise.level, orthogonal=True)
+        turn = torch.linalg.eigh(x).eigenvectors
+        layout, worst = cut(part.turned(turn, turn.mT), noise.level, orthogonal=True)
         if layout.blocks > 1:
             return layout.parts()
     reason = f"a part of dimension {part.dim} has a commuting element, but no cut (residual {worst:.1f} x noise)"
     return Piece(part, False, worst, reason)
-
-
-def turned(part: Part, turn: Tensor) -> Part:
-    """The part in the basis ``columns @ turn``, for an orthogonal `turn`."""
-    return Part(part.columns @ turn, turn.mT @ part.rows, turn.mT @ (part.matrices @ turn))
 
 
 def _nearly(part: Part, found: Search) -> str:
