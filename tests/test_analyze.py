@@ -347,6 +347,7 @@ def test_time_and_size_of_images_do_not_matter_to_the_structure_of_a_run(tmp_pat
         denoised=torch.randn(40, steps, 3, 12, 10, generator=generator),
         timesteps=torch.arange(steps, -1, -1),
         alpha_bar=alpha_bar,
+        scale=torch.ones_like(alpha_bar),
         state_coefficient=0.9 * one,
         denoised_coefficient=0.1 * one,
         noise_std=0 * one,

@@ -116,7 +116,7 @@ def shared_affine_r2(
         terms = {name: (_norms(r), _norms(t - c), _norms(t)) for name, (r, t, c) in targets.items()}
         terms["ceiling_sampled"] = (noise, *terms["shared_affine_r2_sampled"][1:])
         for name, (residual, variance, square) in terms.items():
-            level: dict[str, Any] = {"value": None, "interval": None, "timestep": int(test.timesteps[step])}
+            level: dict[str, Any] = {"value": None, "interval": None, "timestep": test.time(step)}
             level["inflation"] = pixels / (len(train) - pixels - 1) if len(train) > pixels + 1 else None
             if float(variance.sum()) > CONSTANT * float(square.sum()):
                 interval = complement(trajectory_bootstrap(residual, variance, unit, seed=seed, replicates=replicates))

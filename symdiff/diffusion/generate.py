@@ -27,11 +27,24 @@ def generate(
     clip
         Whether x0hat is clipped to [-1, 1] at every step, which makes the steps nonlinear.
     """
-    generator = torch.Generator().manual_seed(seed)
+    noise = _Drawn((n, *denoiser.shape), seed)
     table = sampler.coefficients(denoiser.schedule, steps)
-    x = torch.randn(n, *denoiser.shape, generator=generator)
+    stepper = sampler.start(denoiser, table, noise, clip)
+    x = noise.normal(-1) * float(table.scale[0])
     for i in range(steps):
-        x0hat = denoiser.denoise(x, int(table.timesteps[i]))
-        noise = torch.randn(x.shape, generator=generator) if float(table.noise_std[i]) > 0 else None
-        x = sampler.step(x, x0hat.clamp(-1, 1) if clip else x0hat, table, i, noise)
+        _, x = stepper(x, i)
     return x
+
+
+class _Drawn:
+    """Noise drawn for all images together, as it is asked for."""
+
+    def __init__(self, shape: tuple[int, ...], seed: int) -> None:
+        self.shape, self.seed = shape, seed
+        self.generator = torch.Generator().manual_seed(seed)
+
+    def normal(self, i: int) -> Tensor:
+        return torch.randn(self.shape, generator=self.generator)
+
+    def generators(self) -> list[torch.Generator]:
+        return [torch.Generator().manual_seed(self.seed + j + 1) for j in range(self.shape[0])]

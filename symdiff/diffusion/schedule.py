@@ -1,15 +1,22 @@
-"""The noise schedule of a variance-preserving diffusion."""
+"""The noise schedule of a variance-preserving diffusion, at whole training steps and between them."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from symdiff.errors import ConfigError
+
+Time = int | float
+"""A training time: whole numbers are training steps, others lie between two of them."""
+
+WHOLE = 1e-9
+"""Times this close to a training step are that step: what is between them is rounding."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,13 +77,69 @@ class Schedule:
         """Number of training steps."""
         return len(self.alpha_bar) - 1
 
-    def signal(self, t: int) -> float:
-        """``A = sqrt(alpha_bar_t)``, the coefficient of x_0 in x_t."""
-        return math.sqrt(float(self.alpha_bar[t]))
+    @cached_property
+    def log_snr(self) -> Float[Tensor, " time"]:
+        """``log(alpha_bar / (1 - alpha_bar))`` at every training step: infinite at 0, and at T if alpha_bar is 0."""
+        return self.alpha_bar.logit()
 
-    def sigma(self, t: int) -> float:
+    def alpha_bar_at(self, t: Time) -> float:
+        """The cumulative product at a real time.
+
+        Between training steps the log signal-to-noise ratio is linear in time, as the solvers of the literature take
+        it. Where it has no finite end the ratio of noise to signal is linear: between 0 and 1, and before a T with
+        alpha_bar = 0 its inverse.
+
+        Raises
+        ------
+        ConfigError
+            Unless ``0 <= t <= T``.
+        """
+        if not 0 <= t <= self.T:
+            raise ConfigError(f"time {t} is outside the schedule", f"choose a time from 0 to {self.T}")
+        step = int(t)
+        fraction = t - step
+        if fraction == 0:
+            return float(self.alpha_bar[step])
+        here, there = float(self.log_snr[step]), float(self.log_snr[step + 1])
+        if step == 0:
+            noise_to_signal = fraction * math.exp(-there / 2)
+            return 1 / (1 + noise_to_signal**2)
+        if math.isinf(there):
+            signal_to_noise = (1 - fraction) * math.exp(here / 2)
+            return signal_to_noise**2 / (1 + signal_to_noise**2)
+        return 1 / (1 + math.exp(-(here + fraction * (there - here))))
+
+    def time_of(self, alpha_bar: Float[Tensor, " levels"]) -> Float[Tensor, " levels"]:
+        """The real times at which the cumulative product has these values: the inverse of `alpha_bar_at`.
+
+        Levels noisier than the schedule's last are at T: no model was trained beyond.
+        """
+        return torch.tensor([self._time_of(float(level)) for level in alpha_bar], dtype=torch.float64)
+
+    def _time_of(self, level: float) -> float:
+        if level >= 1:
+            return 0.0
+        if level <= float(self.alpha_bar[-1]):
+            return float(self.T)
+        step = int(torch.searchsorted(-self.alpha_bar, torch.tensor(-level, dtype=torch.float64))) - 1
+        wanted = math.log(level) - math.log1p(-level)
+        here, there = float(self.log_snr[step]), float(self.log_snr[step + 1])
+        if step == 0:
+            fraction = math.exp((there - wanted) / 2)
+        elif math.isinf(there):
+            fraction = 1 - math.exp((wanted - here) / 2)
+        else:
+            fraction = (wanted - here) / (there - here)
+        t = step + fraction
+        return float(round(t)) if abs(t - round(t)) < WHOLE else t
+
+    def signal(self, t: Time) -> float:
+        """``A = sqrt(alpha_bar_t)``, the coefficient of x_0 in x_t."""
+        return math.sqrt(self.alpha_bar_at(t))
+
+    def sigma(self, t: Time) -> float:
         """``sigma = sqrt(1 - alpha_bar_t)``, the coefficient of the noise in x_t."""
-        return math.sqrt(1 - float(self.alpha_bar[t]))
+        return math.sqrt(1 - self.alpha_bar_at(t))
 
     def timesteps(self, steps: int) -> Int[Tensor, " time"]:
         """Times visited by a run of `steps` reverse steps, ``[steps+1]`` from T down to 0.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Real
 from torch import Tensor
 
 GAUGES = ("v", "eps", "x0")
@@ -16,8 +16,8 @@ GAUGES = ("v", "eps", "x0")
 class Trajectories:
     """Recorded reverse processes of one model under one sampler.
 
-    Time runs in the order of sampling: index 0 is pure noise, index -1 the finished image. Every recorded
-    step has the form ``x' = P x + Q x0hat + noise_std z``; the gauges follow from it.
+    Time runs in the order of sampling: index 0 is pure noise, index -1 the finished image. A recorded step has the
+    form ``x' = P x + Q x0hat + noise_std z``; the gauges follow from it.
 
     Attributes
     ----------
@@ -26,25 +26,34 @@ class Trajectories:
     denoised
         ``[traj, steps, C, H, W]`` float32: the x0-prediction the model made at ``states[:, i]``.
     timesteps
-        ``[time]``: the training step of each state (``T ... 0``).
+        ``[time]``: the training time of each state (``T ... 0``), whole or between two training steps.
     alpha_bar
         ``[time]`` float64: the cumulative product at each state.
+    scale
+        ``[time]`` float64: how many times larger the state is than ``sqrt(alpha_bar) x_0 + sqrt(1-alpha_bar) eps``,
+        the coordinates in which models are asked; 1 unless the sampler uses others.
     state_coefficient, denoised_coefficient, noise_std
         ``[steps]`` float64: P, Q and the standard deviation of the injected noise.
     gauges
-        ``{"v" | "eps" | "x0": a [steps]}`` float64; 0 or infinite where the step is not in GL(d+1).
+        ``{"v" | "eps" | "x0": a [steps]}`` float64; 0 or infinite where the step is not in GL(d+1), NaN where the
+        sampler has no such gauge.
+    one_step
+        Whether P, Q and noise_std say all of a step. If not, the sampler also uses earlier estimates or a second call
+        of the model, and P and Q are those of its first-order form.
     info
         Plain data: model name and digest, sampler, seed, whether x0hat was clipped.
     """
 
     states: Float[Tensor, "traj time c h w"]
     denoised: Float[Tensor, "traj steps c h w"]
-    timesteps: Int[Tensor, " time"]
+    timesteps: Real[Tensor, " time"]
     alpha_bar: Float[Tensor, " time"]
+    scale: Float[Tensor, " time"]
     state_coefficient: Float[Tensor, " steps"]
     denoised_coefficient: Float[Tensor, " steps"]
     noise_std: Float[Tensor, " steps"]
     gauges: dict[str, Float[Tensor, " steps"]]
+    one_step: bool = True
     info: dict[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -60,6 +69,11 @@ class Trajectories:
         """``(C, H, W)``."""
         c, h, w = self.states.shape[2:]
         return c, h, w
+
+    def time(self, i: int) -> int | float:
+        """The training time of state i as a plain number, whole where it is whole."""
+        time = float(self.timesteps[i])
+        return int(time) if time.is_integer() else time
 
     def select(self, index: Int[Tensor, " n"] | slice) -> Trajectories:
         """The trajectories at `index`, as a new recording."""

@@ -12,7 +12,7 @@ import torch
 
 from symdiff.diffusion import Denoiser, Sampler, StepTable
 from symdiff.errors import ConfigError
-from symdiff.trajectories.data import GAUGES, Trajectories
+from symdiff.trajectories.data import Trajectories
 
 NOISE = "philox(seed, trajectory), numpy ziggurat, float32"
 """How the noise is drawn; part of the key, so that another way never answers for this one."""
@@ -64,7 +64,7 @@ class Recipe:
     def key(self) -> str:
         """SHA-256 of the recipe: equal recipes make equal recordings, up to rounding between devices."""
         table = self.table
-        numbers = torch.cat([table.timesteps.double(), table.alpha_bar, table.P, table.Q, table.noise_std])
+        numbers = torch.cat([table.timesteps.double(), table.alpha_bar, table.scale, table.P, table.Q, table.noise_std])
         recipe = {
             "model": self.denoiser.digest,
             "shape": list(self.denoiser.shape),
@@ -104,9 +104,11 @@ class Recipe:
             denoised=torch.empty(n, self.steps, *self.denoiser.shape),
             timesteps=table.timesteps,
             alpha_bar=table.alpha_bar,
+            scale=table.scale,
             state_coefficient=table.P,
             denoised_coefficient=table.Q,
             noise_std=table.noise_std,
-            gauges={name: table.gauge(name) for name in GAUGES},
+            gauges=table.gauges(),
+            one_step=table.one_step,
             info=self.info,
         )

@@ -5,16 +5,15 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 
-import numpy as np
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from symdiff.diffusion import Denoiser, Sampler
-from symdiff.errors import ConfigError, ModelError, NonFiniteError, RunError, SymdiffError
+from symdiff.errors import ConfigError, RunError
 from symdiff.trajectories.data import Trajectories
 from symdiff.trajectories.device import resolve_device
+from symdiff.trajectories.noise import BatchNoise
 from symdiff.trajectories.recipe import Recipe
+from symdiff.trajectories.watched import Watched, require_finite
 
 OnProgress = Callable[[int, int], None]
 """Called with the reverse steps done and to do, counted over all trajectories."""
@@ -106,7 +105,7 @@ class Recorder:
             raise ConfigError(f"batch_size is {batch_size}", "choose at least 1, or leave it out")
         self.recipe = recipe
         self.device = resolve_device(device)
-        self.denoiser = recipe.denoiser.to(self.device)
+        self.denoiser = Watched(recipe.denoiser.to(self.device), recipe.steps)
         c, h, w = recipe.denoiser.shape
         self.batch_size = batch_size or max(1, min(MAX_BATCH, BATCH_NUMBERS // (c * h * w)))
         self.on_progress = on_progress
@@ -126,54 +125,18 @@ class Recorder:
     @torch.no_grad()
     def _fill_batch(self, batch: Trajectories, first: int) -> None:
         recipe, table = self.recipe, self.recipe.table
-        noisy = [std != 0 for std in table.noise_std.tolist()]
-        for index, states in enumerate(batch.states, start=first):
-            # The noise of step i waits in the place of state i+1, which it becomes a part of.
-            draw_noise(recipe.seed, index, states if any(noisy) else states[:1])
-        x = batch.states[:, 0].to(self.device)
-        for i, t in enumerate(table.timesteps[:-1].tolist()):
-            x0hat = self._denoise(x, i, t)
-            z = batch.states[:, i + 1].to(self.device) if noisy[i] else None
-            x = recipe.sampler.step(x, x0hat, table, i, z)
-            self._require_finite(x, f"the state after step {i + 1}", t)
+        noise = BatchNoise(recipe.seed, range(first, first + len(batch)), recipe.denoiser.shape, self.device)
+        stepper = recipe.sampler.start(self.denoiser, table, noise, recipe.clip)
+        x = noise.normal(-1) * float(table.scale[0])
+        batch.states[:, 0] = x
+        for i in range(recipe.steps):
+            self.denoiser.step = i
+            x0hat, x = stepper(x, i)
+            require_finite(x, f"the state after step {i + 1} of {recipe.steps}", table.time(i))
             batch.denoised[:, i] = x0hat
             batch.states[:, i + 1] = x
             if self.on_progress is not None:
                 self.on_progress(first * recipe.steps + len(batch) * (i + 1), recipe.trajectories * recipe.steps)
-
-    def _denoise(self, x: Tensor, i: int, t: int) -> Tensor:
-        x0hat: object = self._ask(x, i, t)  # a user's model: its annotations prove nothing
-        if not isinstance(x0hat, Tensor) or x0hat.shape != x.shape:
-            got = f"shape {tuple(x0hat.shape)}" if isinstance(x0hat, Tensor) else f"a {type(x0hat).__name__}"
-            raise ModelError(
-                f"model {self.denoiser.name!r} was given states of shape {tuple(x.shape)} and returned {got}",
-                "denoise(x, t) must return x0hat in the shape of x",
-            )
-        self._require_finite(x0hat, f"what model {self.denoiser.name!r} returned at step {i + 1}", t)
-        x0hat = x0hat.to(x.dtype)
-        return x0hat.clamp(-1, 1) if self.recipe.clip else x0hat
-
-    def _ask(self, x: Tensor, i: int, t: int) -> object:
-        try:
-            return self.denoiser.denoise(x, t)
-        except (SymdiffError, torch.cuda.OutOfMemoryError, MemoryError):
-            raise
-        except Exception as error:
-            raise RunError(
-                f"model {self.denoiser.name!r} failed at step {i + 1} of {self.recipe.steps} (timestep {t}): "
-                f"{type(error).__name__}: {error}",
-                "--debug shows where",
-            ) from error
-
-    def _require_finite(self, tensor: Tensor, subject: str, t: int) -> None:
-        finite = tensor.isfinite()
-        if not bool(finite.all()):
-            wrong = int((~finite.flatten(1).all(dim=1)).sum())
-            raise NonFiniteError(
-                f"{subject} of {self.recipe.steps} (timestep {t}) is NaN or infinite "
-                f"in {wrong} of {len(tensor)} trajectories",
-                "check the model's weights and precision; where sampling diverges, clip x0hat or take more steps",
-            )
 
     def _halve(self, size: int, error: Exception) -> None:
         if size == 1:
@@ -188,13 +151,3 @@ class Recorder:
             stacklevel=4,
         )
         torch.cuda.empty_cache()
-
-
-def draw_noise(seed: int, index: int, out: Float[Tensor, "time c h w"]) -> None:
-    """Fill `out` with the standard normal noise of trajectory `index`: x_T first, then that of each step.
-
-    A counter-based generator keyed by ``(seed, index)`` needs no other trajectory's draws (Salmon et al. 2011,
-    "Parallel random numbers: as easy as 1, 2, 3"). The beginning of the noise does not depend on its length.
-    """
-    generator = np.random.Generator(np.random.Philox(key=np.array([seed, index], dtype=np.uint64)))
-    generator.standard_normal(dtype=np.float32, out=out.numpy())

@@ -29,7 +29,7 @@ from symdiff.errors import DiskError, StoreError
 from symdiff.trajectories.appearing import appearing, disk_errors
 from symdiff.trajectories.data import Trajectories
 
-SCHEMA = "symdiff.trajectories/1"
+SCHEMA = "symdiff.trajectories/2"
 
 SHARD_BYTES = 256 * 2**20
 """Upper size of a shard; a trajectory larger than that is a shard of its own."""
@@ -86,6 +86,7 @@ def write_parts(directory: Path, parts: Iterable[Trajectories], key: str | None 
             "key": key,
             "trajectories": count,
             "observation_shape": list(part.observation_shape),
+            "one_step": part.one_step,
             "info": part.info,
             "steps": _save(temporary / "steps.safetensors", _shared(part)),
             "shards": shards,
@@ -153,6 +154,7 @@ def read_store(directory: str | Path) -> Trajectories:
         states=states,
         denoised=denoised,
         gauges={name.removeprefix("gauge."): shared.pop(name) for name in list(shared) if name.startswith("gauge.")},
+        one_step=manifest["one_step"],
         info=manifest["info"],
         **shared,
     )
@@ -163,6 +165,7 @@ def _shared(part: Trajectories) -> dict[str, Tensor]:
     tensors = {
         "timesteps": part.timesteps,
         "alpha_bar": part.alpha_bar,
+        "scale": part.scale,
         "state_coefficient": part.state_coefficient,
         "denoised_coefficient": part.denoised_coefficient,
         "noise_std": part.noise_std,

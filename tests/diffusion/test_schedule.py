@@ -92,3 +92,44 @@ def test_two_forward_stages_have_the_moments_of_one() -> None:
 def test_a_posterior_needs_ordered_times(t: int, before: int) -> None:
     with pytest.raises(ConfigError, match="posterior"):
         posterior_variance(SCHEDULES["linear"], t, before)
+
+
+ENDING_IN_NOISE = Schedule(torch.linspace(1, 0, 11, dtype=torch.float64))
+BETWEEN = {**SCHEDULES, "zero terminal SNR": ENDING_IN_NOISE}
+
+
+@pytest.mark.parametrize("schedule", BETWEEN.values(), ids=BETWEEN)
+@given(share=st.floats(0, 1))
+def test_the_time_of_a_noise_level_is_where_the_schedule_has_it(schedule: Schedule, share: float) -> None:
+    t = share * schedule.T
+    level = schedule.alpha_bar_at(t)
+    [found] = schedule.time_of(torch.tensor([level], dtype=torch.float64)).tolist()
+    assert schedule.alpha_bar_at(found) == pytest.approx(level, rel=1e-7, abs=1e-15)
+
+
+@pytest.mark.parametrize("schedule", BETWEEN.values(), ids=BETWEEN)
+def test_between_training_steps_the_noise_grows(schedule: Schedule) -> None:
+    times = (
+        torch.linspace(0, min(schedule.T, 10), 201).tolist() + torch.linspace(schedule.T - 1, schedule.T, 21).tolist()
+    )
+    levels = torch.tensor([schedule.alpha_bar_at(t) for t in sorted(set(times))], dtype=torch.float64)
+    assert (levels.diff() < 0).all()
+
+
+@pytest.mark.parametrize("schedule", BETWEEN.values(), ids=BETWEEN)
+def test_training_steps_have_their_own_levels_and_whole_times(schedule: Schedule) -> None:
+    steps = range(0, schedule.T + 1, max(schedule.T // 10, 1))
+    assert [schedule.alpha_bar_at(t) for t in steps] == [float(schedule.alpha_bar[t]) for t in steps]
+    assert schedule.time_of(schedule.alpha_bar).tolist() == list(range(schedule.T + 1))
+
+
+def test_halfway_between_two_steps_the_log_signal_to_noise_ratio_is_their_mean() -> None:
+    schedule = SCHEDULES["cosine"]
+    mean = (schedule.log_snr[300] + schedule.log_snr[301]) / 2
+    torch.testing.assert_close(torch.tensor(schedule.alpha_bar_at(300.5)).double().logit(), mean)
+
+
+@pytest.mark.parametrize("t", [-0.1, 1000.5, 1001])
+def test_times_outside_the_schedule_are_refused(t: float) -> None:
+    with pytest.raises(ConfigError, match="outside the schedule"):
+        SCHEDULES["linear"].alpha_bar_at(t)

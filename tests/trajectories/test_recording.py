@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from symdiff.diffusion import DDIM, DDPM, Sampler
 from symdiff.errors import ConfigError, DeviceError, ModelError, NonFiniteError, RunError
 from symdiff.trajectories import record, resolve_device
-from symdiff.trajectories.recording import draw_noise
+from symdiff.trajectories.noise import BatchNoise
 
 SAMPLERS = [DDPM(), DDPM("fixed_large"), DDIM(), DDIM(eta=0.5)]
 
@@ -18,9 +18,8 @@ SAMPLERS = [DDPM(), DDPM("fixed_large"), DDIM(), DDIM(eta=0.5)]
 @pytest.mark.parametrize("sampler", SAMPLERS, ids=repr)
 def test_every_step_is_P_x_plus_Q_x0hat_plus_the_injected_noise(gaussian, sampler: Sampler) -> None:
     recording = record(gaussian, sampler, steps=9, trajectories=4, seed=11, device="cpu")
-    noise = torch.empty_like(recording.states)
-    for index in range(4):
-        draw_noise(11, index, noise[index])
+    drawn = BatchNoise(11, range(4), gaussian.shape)
+    noise = torch.stack([drawn.normal(i) for i in range(-1, 9)], dim=1)
     assert torch.equal(recording.states[:, 0], noise[:, 0])
     column = (slice(None), None, None, None)
     terms = (

@@ -14,7 +14,7 @@ from symdiff.errors import StoreError
 from symdiff.trajectories import GAUGES, Trajectories, read_manifest, read_store, write_store
 from symdiff.trajectories.store import shard_ranges
 
-SHARED = ("timesteps", "alpha_bar", "state_coefficient", "denoised_coefficient", "noise_std")
+SHARED = ("timesteps", "alpha_bar", "scale", "state_coefficient", "denoised_coefficient", "noise_std")
 
 
 def assert_same(a: Trajectories, b: Trajectories) -> None:
@@ -25,6 +25,7 @@ def assert_same(a: Trajectories, b: Trajectories) -> None:
     assert a.gauges.keys() == b.gauges.keys()
     assert all(torch.equal(a.gauges[name], b.gauges[name]) for name in a.gauges)
     assert a.info == b.info
+    assert a.one_step == b.one_step
 
 
 @st.composite
@@ -41,10 +42,12 @@ def recordings(draw: st.DrawFn) -> Trajectories:
         denoised=torch.randn(count, steps, c, h, w, generator=generator),
         timesteps=torch.arange(steps, -1, -1),
         alpha_bar=torch.linspace(0, 1, steps + 1, dtype=torch.float64),
+        scale=torch.linspace(1, 2, steps + 1, dtype=torch.float64),
         state_coefficient=coefficients[0],
         denoised_coefficient=coefficients[1],
         noise_std=coefficients[2],
         gauges=gauges,
+        one_step=draw(st.booleans()),
         info={"model": "any", "seed": draw(st.integers(0, 2**64 - 1)), "clip": draw(st.booleans())},
     )
 
@@ -160,8 +163,8 @@ def test_what_is_not_a_store_is_refused(tmp_path: Path, make) -> None:
 def test_another_schema_is_refused_by_name(recording: Trajectories, tmp_path: Path) -> None:
     write_store(tmp_path / "store", recording)
     manifest = tmp_path / "store" / "manifest.json"
-    manifest.write_text(manifest.read_text().replace("symdiff.trajectories/1", "symdiff.trajectories/2"))
-    with pytest.raises(StoreError, match=r"has schema 'symdiff.trajectories/2', this version reads"):
+    manifest.write_text(manifest.read_text().replace("symdiff.trajectories/2", "symdiff.trajectories/1"))
+    with pytest.raises(StoreError, match=r"has schema 'symdiff.trajectories/1', this version reads"):
         read_store(tmp_path / "store")
 
 

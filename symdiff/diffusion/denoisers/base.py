@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from symdiff.diffusion.schedule import Schedule
+from symdiff.diffusion.schedule import Schedule, Time
+from symdiff.errors import ConfigError
+
+if TYPE_CHECKING:
+    from symdiff.diffusion.samplers import Sampler
+
+Prediction = Literal["epsilon", "sample", "v_prediction", "flow"]
+"""What a network returns: the noise, the clean image, the velocity ``A eps - sigma x_0``, or that of the straight path
+``(1-s) x_0 + s eps`` between image and noise, ``eps - x_0``."""
 
 
 class Denoiser(ABC):
@@ -28,7 +37,11 @@ class Denoiser(ABC):
         The noise schedule.
     digest
         SHA-256 of all that defines the function computed; equal digests mean equal models.
+    prediction
+        What `predict` returns.
     """
+
+    prediction: Prediction = "sample"
 
     def __init__(self, name: str, shape: tuple[int, int, int], schedule: Schedule, digest: str) -> None:
         self.name = name
@@ -37,20 +50,55 @@ class Denoiser(ABC):
         self.digest = digest
 
     @abstractmethod
-    def denoise(self, x: Float[Tensor, "batch c h w"], t: int) -> Float[Tensor, "batch c h w"]:
+    def denoise(self, x: Float[Tensor, "batch c h w"], t: Time) -> Float[Tensor, "batch c h w"]:
         """The estimate x0hat of the clean images behind the states `x` at time `t`.
 
         Parameters
         ----------
         x
-            States in float32 or float64; the result has the same dtype and device.
+            States ``A x_0 + sigma eps`` in float32 or float64; the result has the same dtype and device.
         t
-            Training time, from 0 (clean: the state itself is returned) to ``schedule.T``.
+            Training time, from 0 (clean: the state itself is returned) to ``schedule.T``; it need not be whole.
 
         Notes
         -----
         Differentiable in `x`, in reverse and forward mode, and never clipped.
         """
+
+    def predict(self, x: Float[Tensor, "batch c h w"], t: Time) -> Float[Tensor, "batch c h w"]:
+        """What the network itself returns, of the kind `prediction`: a library's sampler is given this, unconverted."""
+        return self.denoise(x, t)
+
+    def own_sampler(self) -> Sampler | None:
+        """The sampler the model came with; ``None`` means the general default."""
+        return None
+
+    def conditioned(self, label: int | None, guidance: float | None) -> Denoiser:
+        """The model of one class.
+
+        Parameters
+        ----------
+        label
+            The class; ``None`` for none.
+        guidance
+            Scale w of classifier-free guidance, ``eps(x) + w (eps(x | label) - eps(x))``; ``None`` for the plain
+            conditional model.
+
+        Raises
+        ------
+        ConfigError
+            The model has no classes, or not this one.
+        """
+        if label is None and guidance is None:
+            return self
+        given = "a label" if label is not None else "guidance"
+        raise ConfigError(
+            f"model {self.name!r} is not conditional: it takes no {given}", "leave out --label and --guidance"
+        )
+
+    def decode(self, x: Float[Tensor, "batch c h w"]) -> Float[Tensor, "batch channels height width"]:
+        """Pictures of clean states, in [-1, 1]: the states themselves unless the model works in a latent space."""
+        return x
 
     def to(self, device: torch.device | str) -> Denoiser:
         """Moves the parameters to `device` and returns the denoiser itself."""

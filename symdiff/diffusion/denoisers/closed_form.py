@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from symdiff.diffusion.denoisers.base import Denoiser, fingerprint
-from symdiff.diffusion.schedule import Schedule
+from symdiff.diffusion.schedule import Schedule, Time
 
 
 class ClosedFormDenoiser(Denoiser):
@@ -38,13 +38,13 @@ class ClosedFormDenoiser(Denoiser):
             self._casts[key] = tuple(parameter.to(x.device, x.dtype) for parameter in self._parameters)
         return self._casts[key]
 
-    def denoise(self, x: Float[Tensor, "batch c h w"], t: int) -> Float[Tensor, "batch c h w"]:
+    def denoise(self, x: Float[Tensor, "batch c h w"], t: Time) -> Float[Tensor, "batch c h w"]:
         """``E[x_0 | x_t = x]``."""
         if t == 0:
             return x
         return self._posterior_mean(x.flatten(1), t).reshape(x.shape)
 
-    def posterior_covariance(self, x: Float[Tensor, "batch c h w"], t: int) -> Float[Tensor, "batch d d"]:
+    def posterior_covariance(self, x: Float[Tensor, "batch c h w"], t: Time) -> Float[Tensor, "batch d d"]:
         """``Cov[x_0 | x_t = x]``, for t > 0.
 
         The Jacobian of the optimal denoiser is ``(A / sigma^2)`` times this matrix, hence symmetric and positive
@@ -53,9 +53,9 @@ class ClosedFormDenoiser(Denoiser):
         return self._posterior_covariance(x.flatten(1), t)
 
     @abstractmethod
-    def _posterior_mean(self, x: Float[Tensor, "batch d"], t: int) -> Float[Tensor, "batch d"]:
+    def _posterior_mean(self, x: Float[Tensor, "batch d"], t: Time) -> Float[Tensor, "batch d"]:
         """The posterior mean for flat states."""
 
     @abstractmethod
-    def _posterior_covariance(self, x: Float[Tensor, "batch d"], t: int) -> Float[Tensor, "batch d d"]:
+    def _posterior_covariance(self, x: Float[Tensor, "batch d"], t: Time) -> Float[Tensor, "batch d d"]:
         """The posterior covariance for flat states."""

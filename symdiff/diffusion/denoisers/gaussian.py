@@ -8,7 +8,7 @@ from torch import Tensor
 
 from symdiff.diffusion import datasets
 from symdiff.diffusion.denoisers.closed_form import ClosedFormDenoiser
-from symdiff.diffusion.schedule import Schedule
+from symdiff.diffusion.schedule import Schedule, Time
 
 
 class GaussianDenoiser(ClosedFormDenoiser):
@@ -52,13 +52,13 @@ class GaussianDenoiser(ClosedFormDenoiser):
         covariance = torch.cov(images.flatten(1).T, correction=0)
         return cls(images.mean(dim=0), covariance + ridge * torch.eye(len(covariance), dtype=torch.float64))
 
-    def _posterior_mean(self, x: Float[Tensor, "batch d"], t: int) -> Float[Tensor, "batch d"]:
+    def _posterior_mean(self, x: Float[Tensor, "batch d"], t: Time) -> Float[Tensor, "batch d"]:
         mean, eigenvalues, eigenvectors = self._parameters_like(x)
         signal, sigma = self.schedule.signal(t), self.schedule.sigma(t)
         gain = signal * eigenvalues / (signal**2 * eigenvalues + sigma**2)
         return mean + ((x - signal * mean) @ eigenvectors * gain) @ eigenvectors.T
 
-    def _posterior_covariance(self, x: Float[Tensor, "batch d"], t: int) -> Float[Tensor, "batch d d"]:
+    def _posterior_covariance(self, x: Float[Tensor, "batch d"], t: Time) -> Float[Tensor, "batch d d"]:
         _, eigenvalues, eigenvectors = self._parameters_like(x)
         signal, sigma = self.schedule.signal(t), self.schedule.sigma(t)
         posterior = eigenvalues * sigma**2 / (signal**2 * eigenvalues + sigma**2)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from symdiff.diffusion import datasets
 from symdiff.diffusion.denoisers.closed_form import ClosedFormDenoiser
-from symdiff.diffusion.schedule import Schedule
+from symdiff.diffusion.schedule import Schedule, Time
 
 DIGITS_WIDTH = 0.1
 """Kernel width for the digits, a little less than the spacing 1/8 of their grey levels."""
@@ -50,7 +50,7 @@ class KernelMixtureDenoiser(ClosedFormDenoiser):
         """The kernel density of the training digits."""
         return cls(datasets.digits()[0], width)
 
-    def _weights(self, x: Float[Tensor, "batch d"], t: int) -> tuple[Tensor, Tensor, float]:
+    def _weights(self, x: Float[Tensor, "batch d"], t: Time) -> tuple[Tensor, Tensor, float]:
         points, half_norms, _ = self._parameters_like(x)
         signal, sigma = self.schedule.signal(t), self.schedule.sigma(t)
         spread = (signal * self.width) ** 2 + sigma**2
@@ -58,12 +58,12 @@ class KernelMixtureDenoiser(ClosedFormDenoiser):
         logits = torch.addmm(-(signal**2) * half_norms, x, points.T, alpha=signal) / spread
         return points, logits.softmax(dim=1), signal * self.width**2 / spread
 
-    def _posterior_mean(self, x: Float[Tensor, "batch d"], t: int) -> Float[Tensor, "batch d"]:
+    def _posterior_mean(self, x: Float[Tensor, "batch d"], t: Time) -> Float[Tensor, "batch d"]:
         points, weights, gain = self._weights(x, t)
         mean = weights @ points
         return mean + gain * (x - self.schedule.signal(t) * mean)
 
-    def _posterior_covariance(self, x: Float[Tensor, "batch d"], t: int) -> Float[Tensor, "batch d d"]:
+    def _posterior_covariance(self, x: Float[Tensor, "batch d"], t: Time) -> Float[Tensor, "batch d d"]:
         points, weights, gain = self._weights(x, t)
         mean = weights @ points
         second = torch.einsum("bk,ki,kj->bij", weights, points, points)
@@ -106,7 +106,7 @@ class GaussianMixtureDenoiser(ClosedFormDenoiser):
         parameters = (self.means.flatten(1), (share / share.sum()).log(), eigenvalues.clamp(min=0), eigenvectors)
         super().__init__(name, (c, h, w), schedule, parameters)
 
-    def _components(self, x: Float[Tensor, "batch d"], t: int) -> tuple[Tensor, Tensor]:
+    def _components(self, x: Float[Tensor, "batch d"], t: Time) -> tuple[Tensor, Tensor]:
         """Posterior weights ``[batch, K]`` and the posterior mean within each component ``[batch, K, d]``."""
         means, log_share, eigenvalues, eigenvectors = self._parameters_like(x)
         signal, sigma = self.schedule.signal(t), self.schedule.sigma(t)
@@ -116,15 +116,15 @@ class GaussianMixtureDenoiser(ClosedFormDenoiser):
         local = means + torch.einsum("bke,kde->bkd", offset * signal * eigenvalues / marginal, eigenvectors)
         return logits.softmax(dim=1), local
 
-    def _posterior_mean(self, x: Float[Tensor, "batch d"], t: int) -> Float[Tensor, "batch d"]:
+    def _posterior_mean(self, x: Float[Tensor, "batch d"], t: Time) -> Float[Tensor, "batch d"]:
         weights, local = self._components(x, t)
         return torch.einsum("bk,bkd->bd", weights, local)
 
-    def _posterior_covariance(self, x: Float[Tensor, "batch d"], t: int) -> Float[Tensor, "batch d d"]:
+    def _posterior_covariance(self, x: Float[Tensor, "batch d"], t: Time) -> Float[Tensor, "batch d d"]:
         _, _, eigenvalues, eigenvectors = self._parameters_like(x)
         weights, local = self._components(x, t)
         sigma = self.schedule.sigma(t)
-        posterior = eigenvalues * sigma**2 / (float(self.schedule.alpha_bar[t]) * eigenvalues + sigma**2)
+        posterior = eigenvalues * sigma**2 / (self.schedule.alpha_bar_at(t) * eigenvalues + sigma**2)
         within = torch.einsum("bk,kie,ke,kje->bij", weights, eigenvectors, posterior, eigenvectors)
         centred = local - torch.einsum("bk,bkd->bd", weights, local)[:, None]
         return within + torch.einsum("bk,bki,bkj->bij", weights, centred, centred)

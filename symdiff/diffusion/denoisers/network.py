@@ -13,9 +13,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from symdiff.diffusion.denoisers.base import Denoiser, fingerprint
+from symdiff.diffusion.denoisers.base import Denoiser, Prediction, fingerprint
 from symdiff.diffusion.denoisers.unet import UNet, UNetConfig
-from symdiff.diffusion.schedule import Schedule
+from symdiff.diffusion.schedule import Schedule, Time
 from symdiff.errors import ModelError
 
 METADATA_KEY = "symdiff"
@@ -37,6 +37,8 @@ class NetworkDenoiser(Denoiser):
         Short name.
     """
 
+    prediction: Prediction = "v_prediction"
+
     def __init__(self, network: UNet, schedule: Schedule, name: str) -> None:
         self.network = network.eval().requires_grad_(False)
         state = self.network.state_dict()
@@ -44,17 +46,23 @@ class NetworkDenoiser(Denoiser):
         digest = fingerprint(description, schedule.alpha_bar, *(state[key] for key in sorted(state)))
         size = network.config.size
         super().__init__(name, (1, size, size), schedule, digest)
+        self._trained = float(schedule.log_snr[1]), float(schedule.log_snr[-1])
         # Made here and not on first use: parameters cannot be cast inside a torch.func transform.
         self._double = copy.deepcopy(self.network).double()
 
-    def denoise(self, x: Float[Tensor, "batch c h w"], t: int) -> Float[Tensor, "batch c h w"]:
+    def predict(self, x: Float[Tensor, "batch c h w"], t: Time) -> Float[Tensor, "batch c h w"]:
+        """The velocity. Between training steps 0 and 1 the network is asked for step 1, the least noise it knows."""
+        network = self._double if x.dtype == torch.float64 else self.network
+        cleanest, noisiest = self._trained
+        alpha_bar = torch.tensor(self.schedule.alpha_bar_at(t), dtype=torch.float64)
+        velocity: Tensor = network(x, alpha_bar.logit().clamp(noisiest, cleanest).float()[None].to(x))
+        return velocity
+
+    def denoise(self, x: Float[Tensor, "batch c h w"], t: Time) -> Float[Tensor, "batch c h w"]:
         """``x0hat = A x - sigma v(x, t)``."""
         if t == 0:
             return x
-        signal, sigma = self.schedule.signal(t), self.schedule.sigma(t)
-        network = self._double if x.dtype == torch.float64 else self.network
-        velocity: Tensor = network(x, log_snr(self.schedule, torch.tensor([t])).to(x))
-        return signal * x - sigma * velocity
+        return self.schedule.signal(t) * x - self.schedule.sigma(t) * self.predict(x, t)
 
     def to(self, device: torch.device | str) -> Denoiser:
         """Moves the network to `device` and returns the denoiser itself."""

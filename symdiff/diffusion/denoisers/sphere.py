@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from symdiff.diffusion.denoisers.closed_form import ClosedFormDenoiser
-from symdiff.diffusion.schedule import Schedule
+from symdiff.diffusion.schedule import Schedule, Time
 
 BESSEL_TERMS = 128
 """Terms of the continued fraction; with its tail estimated, enough for ten digits at any argument."""
@@ -36,17 +36,17 @@ class SphereDenoiser(ClosedFormDenoiser):
         self.radius = float(radius)
         super().__init__(name, shape, schedule, (torch.tensor(self.radius, dtype=torch.float64),))
 
-    def _resultant(self, x: Float[Tensor, "batch k"], t: int) -> tuple[Tensor, Tensor, Tensor]:
+    def _resultant(self, x: Float[Tensor, "batch k"], t: Time) -> tuple[Tensor, Tensor, Tensor]:
         """Norm of x, concentration tau and mean resultant length R, each ``[batch, 1]``."""
         norm = torch.linalg.vector_norm(x, dim=1, keepdim=True)
         tau = self.schedule.signal(t) * self.radius * norm / self.schedule.sigma(t) ** 2
         return norm, tau, bessel_ratio(x.shape[1] / 2 - 1, tau)
 
-    def _posterior_mean(self, x: Float[Tensor, "batch d"], t: int) -> Float[Tensor, "batch d"]:
+    def _posterior_mean(self, x: Float[Tensor, "batch d"], t: Time) -> Float[Tensor, "batch d"]:
         norm, _, resultant = self._resultant(x, t)
         return self.radius * resultant * x / norm
 
-    def _posterior_covariance(self, x: Float[Tensor, "batch d"], t: int) -> Float[Tensor, "batch d d"]:
+    def _posterior_covariance(self, x: Float[Tensor, "batch d"], t: Time) -> Float[Tensor, "batch d d"]:
         norm, tau, resultant = self._resultant(x, t)
         k = x.shape[1]
         tangential = (self.radius**2 * resultant / tau)[:, :, None]

@@ -4,70 +4,137 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Real
 from torch import Tensor
 
-from symdiff.diffusion.schedule import Schedule
+from symdiff.diffusion.denoisers.base import Prediction
+from symdiff.diffusion.schedule import Schedule, Time
 from symdiff.errors import ConfigError
 
 GAUGES = ("v", "eps", "x0")
+
+
+Coordinates = Literal["vp", "ve", "flow"]
+"""How a sampler writes the state with signal-to-noise ratio A/sigma: ``A x_0 + sigma eps`` with A^2 + sigma^2 = 1,
+``x_0 + S eps``, or ``(1-s) x_0 + s eps``."""
 
 
 @dataclass(frozen=True, eq=False)
 class StepTable:
     """Coefficients of the steps of one run, in the order of sampling.
 
-    Step i goes from ``timesteps[i]`` to ``timesteps[i+1]`` by ``x' = P[i] x + Q[i] x0hat + noise_std[i] z``.
+    Step i goes from state i to state i+1 by ``x' = P[i] x + Q[i] x0hat + noise_std[i] z``. Where a sampler uses more
+    than that (earlier estimates, a second call of the model), `one_step` is false, and P and Q are those of its
+    first-order form, which the gauges are read from.
 
     Attributes
     ----------
     timesteps
-        ``[steps+1]`` training times, T first, 0 last.
+        ``[steps+1]`` training times, noise first, 0 last; whole or between two training steps.
     alpha_bar
-        ``[steps+1]`` float64.
+        ``[steps+1]`` float64: share of the signal in the variance of the state for x_0 of unit variance.
     P, Q, noise_std
         ``[steps]`` float64.
+    coordinates
+        How states are written.
+    one_step
+        Whether P, Q and noise_std say all of the step.
+    undefined
+        Gauges this sampler has none of: NaN at every step.
     """
 
-    timesteps: Int[Tensor, " time"]
+    timesteps: Real[Tensor, " time"]
     alpha_bar: Float[Tensor, " time"]
     P: Float[Tensor, " steps"]
     Q: Float[Tensor, " steps"]
     noise_std: Float[Tensor, " steps"]
+    coordinates: Coordinates = "vp"
+    one_step: bool = True
+    undefined: tuple[str, ...] = ()
 
     @property
     def steps(self) -> int:
         """Number of reverse steps."""
         return len(self.P)
 
+    @property
+    def scale(self) -> Float[Tensor, " time"]:
+        """``[steps+1]``: how many times larger a state is than ``sqrt(alpha_bar) x_0 + sqrt(1 - alpha_bar) eps``."""
+        signal, sigma = self.alpha_bar.sqrt(), (1 - self.alpha_bar).sqrt()
+        if self.coordinates == "ve":
+            return 1 / signal
+        return 1 / (signal + sigma) if self.coordinates == "flow" else torch.ones_like(signal)
+
+    def time(self, i: int) -> Time:
+        """The training time of state i as a plain number."""
+        time: Time = self.timesteps[i].item()
+        return time
+
     def gauge(self, name: str) -> Float[Tensor, " steps"]:
         """The scalar a of each step's element ``(a, v)``, by what is held fixed while the step is differentiated.
 
-        ``"x0"`` holds x0hat fixed, ``"eps"`` the predicted noise, ``"v"`` the predicted velocity ``A eps - sigma x0``
-        (Salimans and Ho 2022). With ``A = sqrt(alpha_bar)`` before the step they are P, ``P + Q/A`` and ``P + QA``.
+        ``"x0"`` holds x0hat fixed, ``"eps"`` the predicted noise, ``"v"`` the predicted velocity: ``A eps - sigma x0``
+        (Salimans and Ho 2022), and ``eps - x0`` on the straight path of flow matching. With ``x = A x_0 + sigma eps``
+        before the step they are P, ``P + Q/A`` and ``P + Q A/(A^2 + sigma^2)``, ``P + Q`` for flow matching.
         A value of 0 or infinity means that the step is not in GL(d+1) in this gauge: ``x0`` on a step that ends at
-        clean data, ``eps`` where alpha_bar is 0.
+        clean data, ``eps`` where alpha_bar is 0. NaN means that the sampler has no such gauge.
 
         Raises
         ------
         ConfigError
             For a name other than v, eps, x0.
         """
-        signal = self.alpha_bar[:-1].sqrt()
+        if name not in GAUGES:
+            raise ConfigError(f"there is no gauge {name!r}", f"choose one of {', '.join(GAUGES)}")
+        if name in self.undefined:
+            return torch.full_like(self.P, torch.nan)
         if name == "x0":
             return self.P.clone()
+        signal, scale = self.alpha_bar[:-1].sqrt(), self.scale[:-1]
         if name == "eps":
-            return self.P + self.Q / signal
-        if name == "v":
-            return self.P + self.Q * signal
-        raise ConfigError(f"there is no gauge {name!r}", f"choose one of {', '.join(GAUGES)}")
+            return self.P + self.Q / (scale * signal)
+        return self.P + self.Q * (1 if self.coordinates == "flow" else signal / scale)
 
     def gauges(self) -> dict[str, Float[Tensor, " steps"]]:
         """All three gauges by name."""
         return {name: self.gauge(name) for name in GAUGES}
+
+
+@runtime_checkable
+class Model(Protocol):
+    """What a sampler asks: a `Denoiser`, or something that watches over one."""
+
+    @property
+    def prediction(self) -> Prediction:
+        """What `predict` returns."""
+
+    def denoise(self, x: Tensor, t: Time) -> Tensor:
+        """``x0hat`` of states ``A x_0 + sigma eps`` with A^2 + sigma^2 = 1."""
+
+    def predict(self, x: Tensor, t: Time) -> Tensor:
+        """What the network itself returns there."""
+
+
+@runtime_checkable
+class Noise(Protocol):
+    """The noise a batch of trajectories is injected with: a function of each trajectory alone."""
+
+    def normal(self, i: int) -> Tensor:
+        """Standard normal noise of step i, ``[batch, C, H, W]``; asked for in the order of the steps."""
+
+    def generators(self) -> list[torch.Generator]:
+        """One generator a trajectory, for samplers that draw for themselves."""
+
+
+class Stepper(ABC):
+    """One run of a sampler on one batch: whatever a sampler remembers from step to step is kept here."""
+
+    @abstractmethod
+    def __call__(self, x: Float[Tensor, "batch c h w"], i: int) -> tuple[Tensor, Tensor]:
+        """Step i, called in order: the estimate x0hat made at `x`, and the next state."""
 
 
 class Sampler(ABC):
@@ -82,6 +149,22 @@ class Sampler(ABC):
     @abstractmethod
     def settings(self) -> dict[str, Any]:
         """Name and parameters as plain data, enough to make the sampler again."""
+
+    def start(self, model: Model, table: StepTable, noise: Noise, clip: bool = False) -> Stepper:
+        """Begin a run.
+
+        Parameters
+        ----------
+        model
+            What is asked for x0hat.
+        table
+            From `coefficients`.
+        noise
+            Where injected noise comes from.
+        clip
+            Clip x0hat to [-1, 1] before each step.
+        """
+        return OneStep(self, model, table, noise, clip)
 
     def __repr__(self) -> str:
         """A form that can be read back."""
@@ -115,6 +198,21 @@ class Sampler(ABC):
         return mean + scale * noise
 
 
+class OneStep(Stepper):
+    """``x' = P x + Q x0hat + s z`` at every step."""
+
+    def __init__(self, sampler: Sampler, model: Model, table: StepTable, noise: Noise, clip: bool) -> None:
+        self.sampler, self.model, self.table, self.noise, self.clip = sampler, model, table, noise, clip
+        self.scale = table.scale.tolist()
+
+    def __call__(self, x: Float[Tensor, "batch c h w"], i: int) -> tuple[Tensor, Tensor]:
+        """The estimate and the next state."""
+        x0hat = self.model.denoise(x if self.scale[i] == 1 else x / self.scale[i], self.table.time(i))
+        x0hat = x0hat.clamp(-1, 1) if self.clip else x0hat
+        z = self.noise.normal(i) if float(self.table.noise_std[i]) else None
+        return x0hat, self.sampler.step(x, x0hat, self.table, i, z)
+
+
 def posterior_coefficients(
     alpha_bar: Float[Tensor, " time"],
 ) -> tuple[Float[Tensor, " steps"], Float[Tensor, " steps"], Float[Tensor, " steps"], Float[Tensor, " steps"]]:
@@ -142,7 +240,7 @@ def posterior_coefficients(
     return state, denoised, beta * (1 - after) / variance, beta
 
 
-def visited(schedule: Schedule, steps: int) -> tuple[Int[Tensor, " time"], Float[Tensor, " time"]]:
+def visited(schedule: Schedule, steps: int) -> tuple[Real[Tensor, " time"], Float[Tensor, " time"]]:
     """Times of a run and the cumulative products there."""
     timesteps = schedule.timesteps(steps)
     return timesteps, schedule.alpha_bar[timesteps].to(torch.float64)
