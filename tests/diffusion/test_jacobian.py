@@ -1,0 +1,67 @@
+"""The derivative of denoisers and of reverse steps against closed forms."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from symdiff.diffusion import DDIM, DDPM, Denoiser, Sampler, load_denoiser
+from symdiff.diffusion.denoisers.closed_form import ClosedFormDenoiser
+from symdiff.diffusion.jacobian import jacobian, jacobian_products, step_matrix, transposed_products
+from symdiff.diffusion.linear_steps import step_eigenvalues
+from symdiff.diffusion.schedule import Schedule
+from symdiff.errors import RefusedError, RunError
+
+
+def states(n: int = 3, seed: int = 0) -> torch.Tensor:
+    return torch.randn(n, 1, 8, 8, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+@pytest.mark.parametrize("name", ["gaussian", "mixture"])
+@pytest.mark.parametrize("t", [30, 400.5, 999])
+def test_the_jacobian_of_an_optimal_denoiser_is_its_posterior_covariance(name: str, t: float) -> None:
+    denoiser = load_denoiser(name)
+    assert isinstance(denoiser, ClosedFormDenoiser)
+    gain = denoiser.schedule.signal(t) / denoiser.schedule.sigma(t) ** 2
+    expected = gain * denoiser.posterior_covariance(states(), t)
+    torch.testing.assert_close(jacobian(denoiser, states(), t), expected, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["digits", "mixture"])
+def test_products_agree_with_the_matrix_in_both_modes(name: str) -> None:
+    denoiser, x = load_denoiser(name), states()
+    directions = torch.randn(3, 5, 64, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    J = jacobian(denoiser, x, 300)
+    torch.testing.assert_close(jacobian_products(denoiser, x, 300, directions), directions @ J.mT)
+    torch.testing.assert_close(transposed_products(denoiser, x, 300, directions), directions @ J)
+
+
+@pytest.mark.parametrize("sampler", [DDPM(), DDIM(), DDIM(0.5)], ids=repr)
+def test_steps_on_gaussian_data_have_the_eigenvalues_of_theory(sampler: Sampler) -> None:
+    denoiser = load_denoiser("gaussian")
+    table = sampler.coefficients(denoiser.schedule, 20)
+    expected = step_eigenvalues(table, denoiser.eigenvalues)
+    for i in (0, 10, 19):
+        A = step_matrix(jacobian(denoiser, states(1), table.time(i)), float(table.P[i]), float(table.Q[i]))
+        found = torch.linalg.eigvalsh(A[0])
+        torch.testing.assert_close(found, expected[i].sort().values, rtol=1e-10, atol=1e-10)
+
+
+class _Opaque(Denoiser):
+    """A model made of an operation without a derivative."""
+
+    def __init__(self, pixels: int = 8) -> None:
+        super().__init__("opaque", (1, pixels, pixels), Schedule.linear(), "opaque")
+
+    def denoise(self, x: torch.Tensor, t: float) -> torch.Tensor:
+        return torch.from_numpy(x.numpy() / 2)
+
+
+def test_a_model_without_derivatives_is_named() -> None:
+    with pytest.raises(RunError, match="'opaque' has no forward-mode derivative"):
+        jacobian(_Opaque(), states(), 3)
+
+
+def test_matrices_of_large_images_are_refused() -> None:
+    with pytest.raises(RefusedError, match="images of 1024 numbers"):
+        jacobian(_Opaque(32), torch.zeros(1, 1, 32, 32), 3)
