@@ -85,10 +85,11 @@ def _upright(group: Class) -> Class:
     rows = triangle @ torch.cat([p.rows for p in parts])
     values = torch.cat([p.matrices for p in parts], 2).squeeze(1)
     turned = triangle @ torch.diag_embed(values) @ torch.linalg.inv(triangle)
-    lines = [
-        Part(columns[:, i : i + 1], rows[i : i + 1], turned[:, i : i + 1, i : i + 1].contiguous())
-        for i in range(len(parts))
-    ]
+    lines = []
+    for i, part in enumerate(parts):
+        line = slice(i, i + 1)
+        matrices = turned[:, line, line].contiguous()
+        lines.append(replace(part, columns=columns[:, line], rows=rows[line], matrices=matrices))
     pieces = [replace(piece, part=line) for piece, line in zip(group.pieces, lines, strict=True)]
     return replace(group, pieces=pieces)
 

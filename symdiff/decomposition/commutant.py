@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -13,6 +14,13 @@ from symdiff.decomposition.sylvester import Part, Spectrum, descend, noise_share
 
 # Spaces of at most so many dimensions are searched whole, by a dense singular value decomposition.
 DENSE = 160
+# Sweeps over all elements before the descent takes over: it is the faster one where residuals are close together.
+_ROUNDS = 40
+# Largest angle by which noise may turn ``exp(i s A)`` in a sweep over symmetric matrices.
+_PHASE = 0.1
+
+Sweep = Callable[[Tensor, int], Tensor]
+"""One average of X over the k-th element."""
 
 
 @dataclass(frozen=True)
@@ -118,8 +126,8 @@ def by_descent(
 ) -> Search:
     """Search with one random start instead of the whole space: one element if there is any.
 
-    A generator asks for sweeps first: averaging over one (orthogonal) element at a time, ``X <- (X + A X B^T) / 2``,
-    halves on average the squared norm of what does not commute, for two matrix products.
+    A generator asks for sweeps first: averaging over one element at a time halves on average the squared norm of what
+    does not commute, for a few matrix products.
     """
     a, b = left.matrices, right.matrices
     target = 2 * float(noise.expected(left, right, start))
@@ -127,7 +135,7 @@ def by_descent(
     give_up = 1e-6 / start.numel()
     x, energy = start, float(start.square().sum())
     if generator is not None:
-        x = _swept(left, right, start, target, give_up, generator)
+        x = _swept(left, right, start, target, give_up, noise, generator)
         if float(x.square().sum()) > give_up * energy and float(residual_share(a, b, x)) <= target:
             return Search(x[None] / x.norm(), False, True, None)
     kept, smallest = float(x.square().sum()) / energy, 0.0
@@ -178,26 +186,53 @@ def _beside(x: Tensor, found: list[Tensor]) -> Tensor:
     return x
 
 
-def _swept(left: Part, right: Part, x: Tensor, target: float, give_up: float, generator: torch.Generator) -> Tensor:
-    a, b = left.matrices, right.matrices
-    energy, count = float(x.square().sum()), len(a)
+def _swept(
+    left: Part, right: Part, x: Tensor, target: float, give_up: float, noise: Noise, generator: torch.Generator
+) -> Tensor:
+    energy, count = float(x.square().sum()), len(left.matrices)
     order = torch.randperm(count, generator=generator).tolist()
+    sweep = self_adjoint_sweep(left, right, noise, generator) if left.self_adjoint else orthogonal_sweep(left, right)
 
     def averaged(x: Tensor, steps: int) -> Tensor:
         for i in range(steps):
-            k = order[i % count]
-            x = (x + a[k] @ x @ b[k].mT) / 2
+            x = sweep(x, order[i % count])
         # Noise mixes in the identity, which commutes with everything and would pass for what is looked for.
         return traceless(x) if left is right else x
 
     before, x = energy, averaged(x, 2 * count)
     # Until what does not commute no longer shows in the norm, then as many steps as it takes to halve it to the target.
-    while give_up * energy < (after := float(x.square().sum())) < 0.99 * before:
-        before, x = after, averaged(x, count)
-    share = float(residual_share(a, b, x)) if after > 0 else 0.0
+    rounds = 0
+    while give_up * energy < (after := float(x.square().sum())) < 0.99 * before and rounds < _ROUNDS:
+        before, x, rounds = after, averaged(x, count), rounds + 1
+    share = float(residual_share(left.matrices, right.matrices, x)) if after > 0 else 0.0
     if after > give_up * energy and share > target:
         x = averaged(x, math.ceil(math.log2(share / target)) + 4)
     return x
+
+
+def orthogonal_sweep(left: Part, right: Part) -> Sweep:
+    """``X <- (X + A_k X B_k^T) / 2``, for orthogonal matrices."""
+    a, b = left.matrices, right.matrices
+    return lambda x, k: (x + a[k] @ x @ b[k].mT) / 2
+
+
+def self_adjoint_sweep(left: Part, right: Part, noise: Noise, generator: torch.Generator) -> Sweep:
+    """The same over the unitary matrices ``exp(i s A_k)``, which commute with what symmetric A_k commute with.
+
+    ``X <- Re(X + exp(i s A_k) X exp(-i s B_k)) / 2`` multiplies the entry of X between eigenvectors of A_k and B_k with
+    eigenvalues l and l' by ``(1 + cos s (l - l')) / 2``. The s are drawn large, so that entries between close
+    eigenvalues fall as fast as others, yet small enough for eigenvalues that noise alone parts to stay together.
+    """
+    (one, v), (other, w) = torch.linalg.eigh(left.matrices), torch.linalg.eigh(right.matrices)
+    largest = _PHASE / noise.level
+
+    def sweep(x: Tensor, k: int) -> Tensor:
+        s = largest * float(torch.rand((), generator=generator, dtype=torch.float64))
+        kept = (1 + torch.cos(s * (one[k][:, None] - other[k]))) / 2
+        averaged: Tensor = v[k] @ (kept * (v[k].mT @ x @ w[k])) @ w[k].mT
+        return averaged
+
+    return sweep
 
 
 def traceless(x: Tensor) -> Tensor:

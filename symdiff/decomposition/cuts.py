@@ -7,7 +7,7 @@ is what makes it sound under noise.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
 
@@ -63,14 +63,19 @@ class Layout:
     def parts(self) -> list[Part]:
         """Each block by itself."""
         p = self.part
-        return [Part(p.columns[:, i:j], p.rows[i:j], p.matrices[:, i:j, i:j].contiguous()) for i, j in self.ranges()]
+        return [
+            Part(p.columns[:, i:j], p.rows[i:j], p.matrices[:, i:j, i:j].contiguous(), p.self_adjoint)
+            for i, j in self.ranges()
+        ]
 
     def merged(self, groups: Tensor) -> Layout:
         """The layout with blocks of one group made one block; `groups` is ``[blocks]``."""
         labels = groups[self.labels]
         order = torch.argsort(labels, stable=True)
         at, p = order.to(self.part.columns.device), self.part
-        return Layout(Part(p.columns[:, at], p.rows[at], p.matrices[:, at][:, :, at]), labels[order])
+        return Layout(
+            replace(p, columns=p.columns[:, at], rows=p.rows[at], matrices=p.matrices[:, at][:, :, at]), labels[order]
+        )
 
     def residuals(self, noise: float) -> Tensor:
         """``[blocks, blocks]`` (on the CPU): residual over noise between each two blocks, 0 on the diagonal."""
@@ -95,7 +100,8 @@ def assembled(matrices: Tensor, parts: list[Part]) -> Layout:
     """The parts side by side as blocks, with the given ``[K, m, m]`` matrices in their joint basis."""
     columns, rows = torch.cat([p.columns for p in parts], 1), torch.cat([p.rows for p in parts])
     labels = torch.repeat_interleave(torch.arange(len(parts)), torch.tensor([p.dim for p in parts]))
-    return Layout(Part.of(matrices, columns, rows), labels)
+    adjoint = all(p.self_adjoint for p in parts)
+    return Layout(Part.of(matrices, columns, rows, self_adjoint=adjoint), labels)
 
 
 def unexplained(layout: Layout, noise: float) -> float:

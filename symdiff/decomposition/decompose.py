@@ -15,7 +15,7 @@ from symdiff.decomposition.commutant import Noise
 from symdiff.decomposition.cuts import Layout, assembled, polished
 from symdiff.decomposition.doubts import DEFECT, GAP, GIVEN, ROUNDING, UNKNOWN, Found
 from symdiff.decomposition.extension import Extension, extension
-from symdiff.decomposition.form import Unitarised, unitarise
+from symdiff.decomposition.form import CONSISTENT, Unitarised, asymmetry_noise, unitarise
 from symdiff.decomposition.level import commutator_gap, exact_structure
 from symdiff.decomposition.matrices import Given, check
 from symdiff.decomposition.stability import stability
@@ -36,7 +36,8 @@ def decompose(
     """Decompose the space on which K noisy matrices act, and say how sure that is.
 
     The matrices are taken as ``A_k + noise * N(0, 1) / sqrt(m)`` with A_k in the image of a representation. If a basis
-    makes them orthogonal, symmetric elements of the commutant cut the space into irreducible parts; otherwise
+    makes them orthogonal, or if they are symmetric, symmetric elements of the commutant cut the space into irreducible
+    parts; otherwise
     idempotents of the commutant cut it into indecomposable ones, whose invariant subspaces the radical of the
     enveloping algebra shows. A cut is accepted if what it leaves outside the blocks is noise, a part counts as
     uncut if everything that might commute with it is clearly more than noise, and anything in between is
@@ -96,10 +97,14 @@ def _find(given: Given, noise: float | None, generator: torch.Generator) -> Foun
         known = Noise(max(given.floor, noise))
         if unit is not None:
             return _unitary(a, unit, known, GIVEN, generator)
+        if asymmetry_noise(a) <= CONSISTENT**0.5 * known.level:
+            return _self_adjoint(a, known, GIVEN, generator)
         alone = unitarise(a, None, given.floor, generator)
         return _general(whole, known, GIVEN, generator, None if alone is None else alone.noise)
     if unit is not None and unit.noise <= given.floor:
         return _unitary(a, unit, Noise(given.floor, _GUARD), ROUNDING, generator)
+    if unit is None and asymmetry_noise(a) <= given.floor:
+        return _self_adjoint(a, Noise(given.floor, _GUARD), ROUNDING, generator)
     # A commuting matrix or an invariant subspace that is exact to rounding says that there is no noise.
     gap = commutator_gap(whole, given.floor, generator)
     if gap == given.floor or (m <= _EXACT and exact_structure(whole, given.floor, generator)):
@@ -118,6 +123,14 @@ def _unitary(matrices: Tensor, unit: Unitarised, noise: Noise, source: str, gene
     parts = _refined(matrices, parts, noise, orthogonal=not unit.fitted)
     groups, commutant = classes(parts, noise, generator)
     return Found(groups, commutant, "unitarised" if unit.fitted else "orthogonal", noise, source)
+
+
+def _self_adjoint(matrices: Tensor, noise: Noise, source: str, generator: torch.Generator) -> Found:
+    eye = torch.eye(matrices.shape[-1]).to(matrices)
+    parts = unitary.pieces(Part(eye, eye, matrices, self_adjoint=True), noise, generator)
+    parts = _refined(matrices, parts, noise, orthogonal=True)
+    groups, commutant = classes(parts, noise, generator)
+    return Found(groups, commutant, "self-adjoint", noise, source)
 
 
 def _general(whole: Part, noise: Noise, source: str, generator: torch.Generator, defect: float | None = None) -> Found:

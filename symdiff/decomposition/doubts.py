@@ -59,6 +59,11 @@ class Found:
     reasons: tuple[str, ...] = ()
     defect: float | None = None
 
+    @property
+    def orthonormal(self) -> bool:
+        """Whether the blocks are orthogonal to one another, in the given basis."""
+        return self.path in ("orthogonal", "self-adjoint")
+
 
 def doubts(found: Found, layout: Layout) -> list[str]:
     """What speaks against all the cuts at once."""
@@ -74,12 +79,12 @@ def doubts(found: Found, layout: Layout) -> list[str]:
     worst = float(layout.residuals(noise).max())
     if worst > accepted(2 * len(layout.part.matrices)):
         against.append(f"between two blocks {worst:.1f} x the noise is left")
-    if found.path != "orthogonal" and unexplained(layout, noise) >= EXPLAINED:
+    if not found.orthonormal and unexplained(layout, noise) >= EXPLAINED:
         against.append("a block leans so far against the others that noise could hide its coupling to them")
     factor = _INVARIANT if found.source == GIVEN else _INVARIANT_ESTIMATED
-    if found.path != "orthogonal" and not _invariant(layout, noise, factor):
+    if not found.orthonormal and not _invariant(layout, noise, factor):
         against.append("a block is not invariant to within the noise in an orthonormal basis")
-    if found.source in (DEFECT, GAP) and not _white(layout, noise, orthogonal=found.path == "orthogonal"):
+    if found.source in (DEFECT, GAP) and not _white(layout, noise, orthogonal=found.orthonormal):
         against.append(
             f"what is left outside the blocks does not look like noise of the estimated level ({found.source})"
         )

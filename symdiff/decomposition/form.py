@@ -16,7 +16,7 @@ from symdiff.decomposition.sylvester import descend
 # Beyond this conditioning of the change of basis noise in the given one cannot be told from structure.
 _CONDITION = 1e3
 # An orthogonality defect this many times what the given noise leaves is not noise.
-_CONSISTENT = 4.0
+CONSISTENT = 4.0
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,11 @@ def unitarise(matrices: Tensor, noise: float | None, floor: float, generator: to
     m = matrices.shape[-1]
     eye = torch.eye(m, dtype=matrices.dtype, device=matrices.device)
     plain = Unitarised(eye, eye, _defect_noise(matrices, eye, eye, 1.0), False)
-    if plain.noise <= max(floor, _CONSISTENT**0.5 * (noise or 0.0)):
+    if plain.noise <= max(floor, CONSISTENT**0.5 * (noise or 0.0)):
         return plain
     fitted = _fit(matrices, None if noise is None else max(floor, noise), generator)
     if noise is not None:
-        return fitted if fitted is not None and fitted.noise <= max(floor, _CONSISTENT**0.5 * noise) else None
+        return fitted if fitted is not None and fitted.noise <= max(floor, CONSISTENT**0.5 * noise) else None
     if fitted is not None and fitted.noise > 0.5 * plain.noise:
         fitted = None
     best = fitted or plain
@@ -59,6 +59,13 @@ def unitarise(matrices: Tensor, noise: float | None, floor: float, generator: to
     scalars = matrices.diagonal(dim1=1, dim2=2).mean(1)[:, None, None] * eye
     motion = float((matrices - scalars).square().sum((1, 2)).mean())
     return best if best.noise <= 0.3 and best.noise**2 * m <= 0.05 * motion else None
+
+
+def asymmetry_noise(matrices: Tensor) -> float:
+    """The sigma whose noise leaves the asymmetry of ``[K, m, m]``: ``E|N - N^T|^2 = 2 sigma^2 (m - 1)``."""
+    m = matrices.shape[-1]
+    defect = float((matrices - matrices.mT).square().sum((1, 2)).mean())
+    return float((defect / (2 * max(m - 1, 1))) ** 0.5)
 
 
 def _fit(matrices: Tensor, noise: float | None, generator: torch.Generator) -> Unitarised | None:

@@ -8,7 +8,7 @@ the cuts.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -93,8 +93,8 @@ def _counts(
 def _count_large(left: Part, right: Part, noise: Noise, weights: Tensor, generator: torch.Generator, limit: int) -> int:
     drawn = weights > 0
     scale = (weights[drawn] * (drawn.sum() / weights.sum())).sqrt()[:, None, None]
-    one = Part(left.columns, left.rows, left.matrices[drawn] * scale)
-    other = one if left is right else Part(right.columns, right.rows, right.matrices[drawn] * scale)
+    one = replace(left, matrices=left.matrices[drawn] * scale)
+    other = one if left is right else replace(right, matrices=right.matrices[drawn] * scale)
     scalars = int(left is right)
     return scalars + len(collect(one, other, noise, generator, limit=limit - scalars, sweep=False).found)
 

@@ -15,7 +15,7 @@ Array = npt.NDArray[np.float64]
 SetVerdict = Literal["irreducible", "decomposable", "reducible-indecomposable", "unresolved"]
 BlockVerdict = Literal["irreducible", "reducible-indecomposable", "unresolved"]
 RealType = Literal["R", "C", "H"]
-Path = Literal["orthogonal", "unitarised", "general"]
+Path = Literal["orthogonal", "unitarised", "self-adjoint", "general"]
 
 
 # Blocks listed by `repr`.
@@ -81,7 +81,8 @@ class Decomposition:
         ``given``, or what it was estimated from: ``orthogonality defect``, ``commutator gap``, ``rounding``; or
         ``not known``.
     path
-        ``orthogonal``, ``unitarised`` (after a change of basis to an invariant form) or ``general``.
+        ``orthogonal``, ``unitarised`` (after a change of basis to an invariant form), ``self-adjoint`` (symmetric
+        matrices) or ``general``.
     off_block
         Root mean square over k of the part of ``inv(basis) @ A_k @ basis`` outside the blocks, relative to all of it.
     largest_accepted_cut, smallest_rejected_cut

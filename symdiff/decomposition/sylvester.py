@@ -14,6 +14,8 @@ import torch
 from scipy.linalg import eigvalsh_tridiagonal
 from torch import Tensor
 
+_NOTHING = 1e-12
+
 
 @dataclass(frozen=True)
 class Part:
@@ -27,20 +29,23 @@ class Part:
         ``[d, m]``, U: the dual vectors, ``U S = I``.
     matrices
         ``[K, d, d]``, ``U A_k S``.
+    self_adjoint
+        Whether the matrices are symmetric up to noise, and the basis orthonormal.
     """
 
     columns: Tensor
     rows: Tensor
     matrices: Tensor
+    self_adjoint: bool = False
 
     @classmethod
-    def of(cls, matrices: Tensor, columns: Tensor, rows: Tensor) -> Part:
+    def of(cls, matrices: Tensor, columns: Tensor, rows: Tensor, *, self_adjoint: bool = False) -> Part:
         """Restrict ``[K, m, m]`` to the subspace."""
-        return cls(columns, rows, rows @ (matrices @ columns))
+        return cls(columns, rows, rows @ (matrices @ columns), self_adjoint)
 
     def turned(self, turn: Tensor, back: Tensor) -> Part:
         """The same subspace in the basis ``columns @ turn``, with `back` the inverse of `turn`."""
-        return Part(self.columns @ turn, back @ self.rows, back @ (self.matrices @ turn))
+        return Part(self.columns @ turn, back @ self.rows, back @ (self.matrices @ turn), self.self_adjoint)
 
     @property
     def dim(self) -> int:
@@ -72,7 +77,8 @@ def noise_share(left: Part, right: Part, x: Tensor) -> Tensor:
     second = s_right.square().sum() * (x @ u_right).square().sum((-2, -1))
     cross_rows = (x * (u_left @ u_right.mT)).sum((-2, -1))
     cross_columns = (x * (s_left.mT @ s_right)).sum((-2, -1))
-    return (first + second - 2 * cross_rows * cross_columns) / x.square().sum((-2, -1))
+    # Noise leaves nothing of the identity: a difference of equal numbers, which rounding must not make negative.
+    return ((first + second - 2 * cross_rows * cross_columns) / x.square().sum((-2, -1))).clamp(min=_NOTHING)
 
 
 def commutators(a: Tensor, b: Tensor, x: Tensor) -> Tensor:
