@@ -93,7 +93,7 @@ def split(
         "elements": {"word_length": chosen.length, "displacement": displacement(matrices)},
         "on_support": None,
         "reference": None,
-        "comparison": [_summary(form, document)],
+        "comparison": [summary(form, document)],
     }
     if evaluation.gauge.dimension < found.size:
         document["on_support"] = _on_support(evaluation, matrices, noise, few, document)
@@ -106,11 +106,11 @@ def split(
             warnings.warn(f"the closed form {name} was not decomposed: {error}", stacklevel=2)
             continue
         described = _document(other, level, model.representation)
-        document["comparison"].append(_summary(f"{name} (closed form)", described))
+        document["comparison"].append(summary(f"{name} (closed form)", described))
         if name == REFERENCE:
             document["reference"] = {"form": name, **described}
     document = json.loads(json.dumps(document))  # lists for tuples, as in a result that was read back
-    return Structure(document, _arrays(evaluation, found, matrices, latents), _estimates(found))
+    return Structure(document, _arrays(evaluation, found, matrices, latents), estimates_of(found))
 
 
 def _decomposed(
@@ -144,8 +144,8 @@ def _on_support(
         found = decompose(restricted, level, seed=evaluation.seed, resamples=resamples)
     except MatricesError:
         return None
-    summary = _summary("", {**document, **found.to_dict()})
-    return {key: value for key, value in summary.items() if key not in ("form", "given")}
+    described = summary("", {**document, **found.to_dict()})
+    return {key: value for key, value in described.items() if key not in ("form", "given")}
 
 
 def _document(found: Decomposition, noise: Noise, rho: Representation) -> dict[str, Any]:
@@ -156,7 +156,8 @@ def _document(found: Decomposition, noise: Noise, rho: Representation) -> dict[s
     return {**found.to_dict(), "noise_source": noise.source, "given": given, "design": design}
 
 
-def _summary(form: str, document: Mapping[str, Any]) -> dict[str, Any]:
+def summary(form: str, document: Mapping[str, Any]) -> dict[str, Any]:
+    """One row of the comparison: a decomposition without its evidence."""
     blocks = [{key: block[key] for key in SUMMARY_OF_BLOCK} for block in document["blocks"]]
     return {"form": form, **{key: document[key] for key in SUMMARY}, "blocks": blocks}
 
@@ -180,7 +181,8 @@ def _arrays(
     return {name: np.ascontiguousarray(array, dtype=np.float32) for name, array in pictures.items()}
 
 
-def _estimates(found: Decomposition) -> dict[str, Estimate]:
+def estimates_of(found: Decomposition) -> dict[str, Estimate]:
+    """What a decomposition leaves outside its blocks, and its stability, as diagnostics."""
     caution = "; ".join(found.cautions) or None
     estimates = {"decomposition_off_block": Estimate(value=found.off_block, n=found.count, caution=caution)}
     if found.stability is not None:
