@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -40,6 +41,26 @@ class FamilyOptions(BaseModel):
     start: Literal["closed-form", "random"] = Field("closed-form", description="Where training starts.")
 
 
+@dataclass(frozen=True)
+class Linearisation:
+    """Where reverse steps are linearised.
+
+    Attributes
+    ----------
+    levels, states
+        Steps spread over the run, and trajectories at each.
+    subspace
+        Dimension of the common subspace that large images are seen through.
+    at_mean
+        At the mean state of every step instead of at recorded ones.
+    """
+
+    levels: int
+    states: int
+    subspace: int
+    at_mean: bool
+
+
 class GroupFamily(ABC):
     """A group acting on observations, and the models that represent it.
 
@@ -64,6 +85,11 @@ class GroupFamily(ABC):
     def __init__(self, observation_shape: tuple[int, int, int], options: Any = None) -> None:
         self.observation_shape = observation_shape
         self.options = options if options is not None else self.Options()
+
+    @classmethod
+    def of(cls, observation_shape: tuple[int, int, int], options: Any = None) -> GroupFamily:
+        """The family for these options: `cls` itself, unless an option asks for another group of the same family."""
+        return cls(observation_shape, options)
 
     def __repr__(self) -> str:
         """A form that can be read back."""
@@ -130,6 +156,13 @@ class GroupFamily(ABC):
         return {}
 
     # --- the data -----------------------------------------------------------------------------
+
+    def linearisation(self) -> Linearisation | None:
+        """How the recorded steps are linearised, for a family whose elements are their derivatives; ``None`` if not.
+
+        A run of such a family trains no autoencoder: it decomposes the linear parts themselves.
+        """
+        return None
 
     def sequences(
         self, trajectories: Trajectories, length: int, n: int, generator: torch.Generator | None = None

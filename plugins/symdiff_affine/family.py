@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,7 @@ from symdiff.representations import LieRepresentation, MLPRepresentation, Repres
 from symdiff.trajectories import Sequences, Trajectories, cut
 from symdiff_affine import closed_form
 from symdiff_affine.exact import ExactRepresentation, MonomialEncoder, SymmetricPower
+from symdiff_affine.jacobian import JacobianFamily
 from symdiff_affine.options import AffineOptions
 
 LARGEST_POWER = 4096
@@ -33,6 +34,13 @@ class AffineFamily(GroupFamily):
     summary = "GL(d+1): each reverse step x' = a x + v is one affine element (a, v)"
     Options: ClassVar[type[FamilyOptions]] = AffineOptions
     actions_are_steps: ClassVar[bool] = True
+
+    @classmethod
+    def of(cls, observation_shape: tuple[int, int, int], options: Any = None) -> GroupFamily:
+        """``GL(k) x| R^k`` where the linear part of a step is to be its Jacobian."""
+        if options is not None and options.linear == "jacobian":
+            return JacobianFamily(observation_shape, options)
+        return cls(observation_shape, options)
 
     # --- the group ----------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from torch import Tensor
 from symdiff.diffusion import Denoiser
 from symdiff.diffusion.jacobian import MAX_DENSE, jacobian_products, step_matrix
 from symdiff.errors import ConfigError
+from symdiff.groups import Linearisation
 from symdiff.trajectories import Trajectories
 
 SINGULAR = 1e-6
@@ -64,11 +65,8 @@ class LinearParts:
 def linear_parts(
     denoiser: Denoiser,
     trajectories: Trajectories,
+    at: Linearisation,
     *,
-    levels: int = 10,
-    states: int = 6,
-    subspace: int = 64,
-    at_mean: bool = False,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> LinearParts:
@@ -80,16 +78,10 @@ def linear_parts(
         The model that was recorded.
     trajectories
         The recording.
-    levels
-        Steps to take, spread evenly over the run.
-    states
-        Trajectories to take at each.
-    subspace
-        Dimension k of the common subspace for images of more than `MAX_DENSE` numbers: the leading left singular
-        vectors of ``J_t(x) W`` over all states, W random (Halko, Martinsson and Tropp 2011).
-    at_mean
-        Linearise at the mean state of every step instead: one matrix a level, at a point that every symmetry of the
-        process leaves fixed, up to the error of the mean.
+    at
+        Where to linearise. The common subspace of images of more than `MAX_DENSE` numbers is that of the leading left
+        singular vectors of ``J_t(x) W`` over all states, W random (Halko, Martinsson and Tropp 2011). The mean state
+        of a step is left fixed by every symmetry of the process, up to the error of the mean.
     seed
         Of the choice of trajectories and of the random directions.
     progress
@@ -104,14 +96,14 @@ def linear_parts(
     """
     generator = torch.Generator().manual_seed(seed)
     pixels = trajectories.states[0, 0].numel()
-    chosen = torch.randperm(len(trajectories), generator=generator)[: 1 if at_mean else states].sort().values
-    steps = torch.linspace(0, trajectories.steps - 1, min(levels, trajectories.steps)).round().long().tolist()
-    points = {i: _points(trajectories, i, chosen, at_mean) for i in steps}
+    chosen = torch.randperm(len(trajectories), generator=generator)[: 1 if at.at_mean else at.states].sort().values
+    steps = torch.linspace(0, trajectories.steps - 1, min(at.levels, trajectories.steps)).round().long().tolist()
+    points = {i: _points(trajectories, i, chosen, at.at_mean) for i in steps}
     dense = pixels <= MAX_DENSE
     basis = torch.eye(pixels, dtype=torch.float64)
     captured = 1.0
     if not dense:
-        basis, captured = _common_subspace(denoiser, trajectories, points, subspace, generator)
+        basis, captured = _common_subspace(denoiser, trajectories, points, at.subspace, generator)
     kept, left_out = [], []
     for done, i in enumerate(steps):
         x, after = points[i]

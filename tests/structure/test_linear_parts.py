@@ -12,12 +12,20 @@ from symdiff.diffusion import DDIM, DDPM, Denoiser, Sampler
 from symdiff.diffusion.denoisers import GaussianDenoiser, KernelMixtureDenoiser
 from symdiff.diffusion.linear_steps import step_eigenvalues, step_offsets
 from symdiff.errors import ConfigError
-from symdiff.structure.linear_parts import linear_parts
+from symdiff.groups import Linearisation
+from symdiff.structure.linear_parts import LinearParts
+from symdiff.structure.linear_parts import linear_parts as linearise
 from symdiff.structure.steps import split_steps
 from symdiff.trajectories import Trajectories, record
 
 SIDE = 4
 PIXELS = SIDE * SIDE
+
+
+def linear_parts(
+    denoiser: Denoiser, recording: Trajectories, levels: int = 6, states: int = 4, subspace: int = 64
+) -> LinearParts:
+    return linearise(denoiser, recording, Linearisation(levels, states, subspace, at_mean=False))
 
 
 def normal(*shape: int, seed: int = 0) -> Tensor:
@@ -148,6 +156,12 @@ def test_the_element_of_a_step_takes_its_state_to_the_next() -> None:
         recording.states[parts.trajectory, parts.step + shift].double().flatten(1).unsqueeze(-1) for shift in (0, 1)
     )
     torch.testing.assert_close((A @ x)[..., 0] + c, after[..., 0])
+
+
+def test_the_mean_state_of_a_step_is_one_point() -> None:
+    denoiser = closed_under_quarter_turns()
+    parts = linearise(denoiser, recorded(denoiser), Linearisation(5, 4, 64, at_mean=True))
+    assert parts.matrices.shape == (5, PIXELS, PIXELS)
 
 
 def test_steps_with_a_singular_linear_part_are_left_out_and_named() -> None:
