@@ -1,0 +1,80 @@
+"""How close the steps are to being diagonal in one basis: honest, on trajectories the basis was not fitted to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from symdiff.process.figures import ratios
+from symdiff.process.joint_basis import joint_basis, off_diagonal
+from symdiff.process.moments import Moments
+from symdiff.process.subspace import Compressed
+
+
+def level_weights(moments: Moments, fitted: list[int]) -> Float[Tensor, " levels"]:
+    """One over the energy of the traceless parts at each level, so that every level counts the same."""
+    energy = moments.traceless[fitted].sum(0).clamp(min=0)
+    return torch.where(energy > 0, 1 / energy.clamp(min=torch.finfo(energy.dtype).tiny), 0.0)
+
+
+def common_basis(
+    compressed: Compressed,
+    weights: Float[Tensor, " levels"],
+    energy: Float[Tensor, "m levels"],
+    images: Float[Tensor, "images d"],
+) -> dict[str, Any]:
+    """The share of the energy that is off the diagonal in the best common basis, with its references.
+
+    ``residual = sum |X - diag X|_F^2 / sum |X|_F^2``, summed over trajectories and then averaged over levels, with X
+    the traceless part of J in the basis: 0 where all steps are diagonal in one orthogonal basis.
+
+    Parameters
+    ----------
+    compressed
+        The Jacobians on the leading subspace, or as they are.
+    weights
+        Of the levels in the fit.
+    energy
+        ``|X|_F^2`` of the trajectories judged, before the compression.
+    images
+        Finished images whose principal axes are the other candidate; none of the trajectories judged.
+
+    Returns
+    -------
+    dict
+        ``residual`` and ``pca_residual`` (values with intervals over the trajectories judged), ``null`` with
+        ``random_basis``, the expectation in a basis drawn from the Haar measure, ``1 - 2 share / (k + 2)`` where
+        `share` is that of the symmetric parts in the energy, and ``single``, what each matrix alone leaves in its own
+        best basis: its antisymmetric part, since symmetric matrices are diagonal in their eigenvectors.
+    """
+    Q, k = compressed.basis, compressed.basis.shape[1]
+    best = joint_basis((weights.sqrt().to(Q)[:, None, None] * compressed.fitted).flatten(0, 1))
+    centred = (images - images.mean(0)).to(Q) @ Q
+    axes = torch.linalg.eigh(centred.T @ centred)[1]
+    off, total = (part.double().cpu() for part in off_diagonal(compressed.judged, best))
+    off_pca = off_diagonal(compressed.judged, axes)[0].double().cpu()
+    skew = ((compressed.judged - compressed.judged.mT) / 2).square().sum((-2, -1)).double().cpu()
+    single = ratios(skew, total)["value"]
+    random = None if single is None else 1 - 2 / (k + 2) * (1 - single)
+    return {
+        "residual": ratios(off, total),
+        "pca_residual": ratios(off_pca, total),
+        "null": {"random_basis": random, "single": single},
+        "note": _note(compressed, total, energy, len(images)),
+    }
+
+
+def _note(compressed: Compressed, total: Tensor, energy: Tensor, images: int) -> str:
+    """On what the basis was fitted and judged."""
+    if not float(total.sum()) > 0:
+        return "the Jacobians are multiples of the identity, diagonal in every basis"
+    d, k = compressed.basis.shape
+    share = ratios(total, energy)["value"]
+    reduced = f"on the {k} of {d} directions of most energy, {100 * share:.0f}% of it; " if k < d else ""
+    return (
+        f"{reduced}fitted to {len(compressed.fitted)} trajectories, judged on {len(compressed.judged)} others; "
+        f"principal axes of {images} finished images"
+    )
