@@ -16,6 +16,14 @@ from symdiff.trajectories import Trajectories
 BAND = (0.05, 0.95)
 """Quantiles over states that are given with the mean eigenvalues."""
 
+SETTLED = 0.05
+"""Residual of an eigenvalue, relative to the largest, up to which it is passed over in silence.
+
+An eigenvalue is off by no more than the residual, and by its square over the gap to the next where there is one."""
+
+INDEFINITE = 0.2
+"""Size of the lowest eigenvalue, relative to the largest, from which a negative one has to be mentioned."""
+
 Level = dict[str, Any]
 
 
@@ -55,8 +63,30 @@ def level_figures(moments: Moments, trajectories: Trajectories, levels: list[int
         "commutator_neighbour": _along(moments, level, after),
         "commutator_all": _along(moments, level, others),
         "commutator_null": haar_null(moments.dimension, skew, skew),
-        "caution": cautions(None),
+        "caution": _caution(moments, level),
     }
+
+
+def _caution(moments: Moments, level: int) -> str | None:
+    """When not to trust what is reported of a level."""
+    largest, lowest = float(moments.eigenvalues[:, level, 0].mean()), float(moments.lowest[:, level].mean())
+    doubt = moments.doubt[:, level].square().mean(0).sqrt()
+    unsettled = [number for number, size in enumerate(doubt.tolist(), start=1) if size > SETTLED]
+    silent = int((moments.traceless[:, level] <= 0).sum())
+    states = len(moments.traceless)
+    worst = 100 * float(doubt.max())
+    return cautions(
+        f"eigenvalues from number {unsettled[0]} on have not settled: residuals of up to {worst:.2g}% of the largest"
+        if unsettled
+        else None,
+        f"eigenvalues down to {lowest:.3g} beside {largest:.3g}: they cancel in the trace, and the effective rank says "
+        "little"
+        if lowest < -INDEFINITE * max(largest, 0.0)
+        else None,
+        f"J is a multiple of the identity in {silent} of {states} states, which commutators leave out"
+        if silent
+        else None,
+    )
 
 
 def _mean(values: Tensor) -> Figure:

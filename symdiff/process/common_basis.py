@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from symdiff.process.figures import ratios
+from symdiff.process.figures import figure, ratios
 from symdiff.process.joint_basis import joint_basis, off_diagonal
 from symdiff.process.moments import Moments
 from symdiff.process.subspace import Compressed
@@ -50,27 +50,36 @@ def common_basis(
         `share` is that of the symmetric parts in the energy, and ``single``, what each matrix alone leaves in its own
         best basis: its antisymmetric part, since symmetric matrices are diagonal in their eigenvectors.
     """
-    Q, k = compressed.basis, compressed.basis.shape[1]
-    best = joint_basis((weights.sqrt().to(Q)[:, None, None] * compressed.fitted).flatten(0, 1))
-    centred = (images - images.mean(0)).to(Q) @ Q
+    if not len(compressed.fitted):
+        return _nothing("there is one trajectory only: a basis fitted to it has nothing to be judged on")
+    Q, fitted, judged = (part.cpu().double() for part in compressed)
+    k = Q.shape[1]
+    best = joint_basis((weights.sqrt()[:, None, None] * fitted).flatten(0, 1))
+    centred = (images - images.mean(0)).double() @ Q
     axes = torch.linalg.eigh(centred.T @ centred)[1]
-    off, total = (part.double().cpu() for part in off_diagonal(compressed.judged, best))
-    off_pca = off_diagonal(compressed.judged, axes)[0].double().cpu()
-    skew = ((compressed.judged - compressed.judged.mT) / 2).square().sum((-2, -1)).double().cpu()
-    single = ratios(skew, total)["value"]
-    random = None if single is None else 1 - 2 / (k + 2) * (1 - single)
+    off, total = off_diagonal(judged, best)
+    if not float(total.sum()) > 0:
+        return _nothing("the Jacobians are multiples of the identity, diagonal in every basis")
+    single = ratios(((judged - judged.mT) / 2).square().sum((-2, -1)), total)["value"]
     return {
         "residual": ratios(off, total),
-        "pca_residual": ratios(off_pca, total),
-        "null": {"random_basis": random, "single": single},
+        "pca_residual": ratios(off_diagonal(judged, axes)[0], total),
+        "null": {"random_basis": 1 - 2 / (k + 2) * (1 - single), "single": single},
         "note": _note(compressed, total, energy, len(images)),
+    }
+
+
+def _nothing(why: str) -> dict[str, Any]:
+    return {
+        "residual": figure(None, None),
+        "pca_residual": figure(None, None),
+        "null": {"random_basis": None, "single": None},
+        "note": why,
     }
 
 
 def _note(compressed: Compressed, total: Tensor, energy: Tensor, images: int) -> str:
     """On what the basis was fitted and judged."""
-    if not float(total.sum()) > 0:
-        return "the Jacobians are multiples of the identity, diagonal in every basis"
     d, k = compressed.basis.shape
     share = ratios(total, energy)["value"]
     reduced = f"on the {k} of {d} directions of most energy, {100 * share:.0f}% of it; " if k < d else ""

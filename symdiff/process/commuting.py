@@ -20,13 +20,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from symdiff.process.moments import beyond_rounding
+
 
 def traceless(J: Float[Tensor, "*batch d d"], rounding: float) -> Float[Tensor, "*batch d d"]:
     """``J - (tr J / d) I``; 0 where that is nothing but the rounding of J, relative to its entries."""
     d = J.shape[-1]
     mean = J.diagonal(dim1=-2, dim2=-1).mean(-1)[..., None, None]
     X = J - mean * torch.eye(d, dtype=J.dtype, device=J.device)
-    said = squared_norm(X) > d * rounding**2 * squared_norm(J)
+    said = beyond_rounding(squared_norm(X), squared_norm(J), d, rounding) > 0
     return torch.where(said[..., None, None], X, 0.0)
 
 

@@ -36,22 +36,22 @@ class Effort:
     levels: int
     trajectories: int
     dense: bool
-    block: int = 8
-    depth: int = 3
+    block: int = 4
+    depth: int = 6
     probes: int = 2
-    shown: int = 16
+    shown: int = 12
     subspace: int = 64
 
     @classmethod
     def for_pixels(cls, d: int, thorough: bool = False) -> Effort:
         """The default for images of d numbers."""
         if d <= 64:
-            return cls(16, 32, True, shown=d) if thorough else cls(12, 12, True, shown=min(d, 32))
+            return cls(16, 32, True, shown=d) if thorough else cls(12, 16, True, shown=min(d, 32))
         if d <= MAX_DENSE:
             return cls(12, 16, True, shown=32) if thorough else cls(8, 8, True, shown=32)
         if d <= 1024:
-            return cls(12, 16, False, depth=6, probes=4, shown=24) if thorough else cls(8, 8, False, subspace=32)
-        return cls(12, 8, False, depth=4, subspace=32) if thorough else cls(6, 4, False, subspace=16)
+            return cls(12, 16, False, depth=12, probes=4, shown=32) if thorough else cls(8, 8, False, subspace=24)
+        return cls(8, 8, False, depth=8, shown=16, subspace=32) if thorough else cls(6, 4, False, subspace=16)
 
 
 def chosen_levels(trajectories: Trajectories, levels: int) -> list[int]:

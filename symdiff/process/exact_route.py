@@ -25,7 +25,8 @@ class ExactRoute:
     """
 
     def __init__(self, J: Float[Tensor, "n levels d d"], shown: int, rounding: float) -> None:
-        self.J, self.shown, self.rounding = J.double(), shown, rounding
+        # The linear algebra needs float64, which one kind of device has not.
+        self.J, self.shown = (J.cpu() if J.is_mps else J).double(), shown
         self.X = traceless(self.J, rounding)
 
     def moments(self) -> Moments:
@@ -40,16 +41,16 @@ class ExactRoute:
             dimension=J.shape[-1],
             eigenvalues=values[..., : self.shown].cpu(),
             lowest=values[..., -1].cpu(),
-            doubt=torch.zeros_like(trace).cpu(),
+            doubt=torch.zeros_like(values[..., : self.shown]).cpu(),
             trace=trace.cpu(),
             trace_square=trace.square().cpu(),
             symmetric=squared_norm(symmetric).cpu(),
             antisymmetric=squared_norm((J - J.mT) / 2).cpu(),
+            traceless=squared_norm(X).cpu(),
             along=torch.stack([pair[0] for pair in along]).cpu(),
             along_products=torch.stack([pair[1] for pair in along]).cpu(),
             across=torch.stack([pair[0] for pair in across]).cpu(),
             across_products=torch.stack([pair[1] for pair in across]).cpu(),
-            rounding=self.rounding,
         )
 
     def compressed(self, fitted: list[int], judged: list[int], weights: Float[Tensor, " levels"], k: int) -> Compressed:

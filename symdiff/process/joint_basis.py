@@ -97,7 +97,8 @@ def _fewer(matrices: Tensor) -> Tensor:
     flat = matrices.flatten(1)
     values, vectors = torch.linalg.eigh(flat @ flat.T)
     left_out = values.clamp(min=0).cumsum(0) <= ROUNDING * values.clamp(min=0).sum()
-    return (vectors[:, ~left_out].T @ flat).reshape(-1, *matrices.shape[1:])
+    components: Tensor = vectors[:, ~left_out].T @ flat
+    return components.reshape(-1, *matrices.shape[1:])
 
 
 def _diagonal(turned: Tensor) -> Tensor:

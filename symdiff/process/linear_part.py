@@ -10,21 +10,24 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from symdiff.diagnostics.intervals import cautions
+from symdiff.diagnostics.intervals import cautions, few_units
 from symdiff.diffusion import Denoiser
 from symdiff.diffusion.denoisers.closed_form import ClosedFormDenoiser
 from symdiff.diffusion.jacobian import jacobian
+from symdiff.diffusion.schedule import Time
 from symdiff.errors import ConfigError
 from symdiff.process.by_level import between_levels, level_figures
 from symdiff.process.common_basis import common_basis, level_weights
 from symdiff.process.effort import Effort, chosen_levels, chosen_trajectories
 from symdiff.process.exact_route import ExactRoute
+from symdiff.process.probed_route import OnLevel, ProbedRoute
 from symdiff.progress import Progress
 from symdiff.trajectories import Trajectories, resolve_device
 
 ROUNDING = 64
-"""Rounding of an entry of J in units of the last place: a network adds up many terms."""
+"""Rounding of an entry of J in units of the last place."""
 
 
 def linear_part(
@@ -84,13 +87,12 @@ def linear_part(
     states = trajectories.states[chosen][:, levels].to(place, dtype)
     states = states / trajectories.scale[levels].to(states)[:, None, None, None]
     times = [trajectories.time(i) for i in levels]
-    rounding = ROUNDING * torch.finfo(dtype).eps
-    matrices = []
-    for done, t in enumerate(times):
-        matrices.append(jacobian(denoiser, states[:, done], t, most=d))
-        if progress is not None:
-            progress.update(done + 1, len(times))
-    route = ExactRoute(torch.stack(matrices, dim=1), effort.shown, rounding)
+    told = None if progress is None else progress.update
+    route = (
+        _exact(denoiser, states, times, effort, told)
+        if effort.dense
+        else ProbedRoute(denoiser, states, times, effort, seed, rounding(dtype), told)
+    )
     moments = route.moments()
     n = len(chosen)
     fitted, judged = list(range(n // 2)), list(range(n // 2, n))
@@ -101,14 +103,29 @@ def linear_part(
     return {
         "dimension": d,
         "states": n,
-        "note": _note(trajectories),
+        "note": _note(trajectories, n),
         "levels": [level_figures(moments, trajectories, levels, level) for level in range(len(levels))],
         "commutators": {"timesteps": times, "matrix": between_levels(moments)},
         "common_basis": common_basis(compressed, weights, moments.traceless[judged], images),
     }
 
 
-def _note(trajectories: Trajectories) -> str | None:
+def rounding(dtype: torch.dtype) -> float:
+    """Relative error of an entry of J: a network adds up many terms."""
+    return ROUNDING * torch.finfo(dtype).eps
+
+
+def _exact(denoiser: Denoiser, states: Tensor, times: list[Time], effort: Effort, told: OnLevel | None) -> ExactRoute:
+    """The matrices, level by level."""
+    matrices = []
+    for level, t in enumerate(times):
+        matrices.append(jacobian(denoiser, states[:, level], t, most=states[0, 0].numel()))
+        if told is not None:
+            told(level + 1, len(times))
+    return ExactRoute(torch.stack(matrices, dim=1), effort.shown, rounding(states.dtype))
+
+
+def _note(trajectories: Trajectories, n: int) -> str | None:
     """What has to be known to read the figures."""
     return cautions(
         None
@@ -118,4 +135,5 @@ def _note(trajectories: Trajectories) -> str | None:
         "x0hat was clipped in the recording: the Jacobian is that of the estimate before clipping"
         if trajectories.info.get("clip")
         else None,
+        few_units(n, "trajectories"),
     )
