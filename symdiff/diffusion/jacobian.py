@@ -20,14 +20,19 @@ from symdiff.errors import RefusedError, RunError
 MAX_DENSE = 256
 """Largest number of pixels d for which `jacobian` forms matrices."""
 
-AT_ONCE = 2**19
-"""Numbers in the images of one call of the model."""
+AT_ONCE = 2**17
+"""Numbers in the images of one call of the model: enough to fill a processor, little enough for its memory."""
+
+Product = Callable[[Tensor, Tensor], Tensor]
+"""States ``[n, C, H, W]`` and directions ``[k, n, C, H, W]`` to products of the shape of the directions."""
 
 
 def jacobian_products(
     denoiser: Denoiser, x: Float[Tensor, "n c h w"], t: Time, directions: Float[Tensor, "n k d"]
 ) -> Float[Tensor, "n k d"]:
     """``J u`` at every state for k directions each, by forward-mode differentiation.
+
+    The model itself is evaluated once a state, whatever k: the directions share it.
 
     Parameters
     ----------
@@ -50,7 +55,10 @@ def jacobian_products(
         product: Tensor = torch.func.jvp(lambda y: denoiser.denoise(y, t), (states,), (tangents,))[1]
         return product
 
-    return _each(push, denoiser, x, directions, "forward")
+    def push_all(states: Tensor, tangents: Tensor) -> Tensor:
+        return torch.func.vmap(lambda tangent: push(states, tangent))(tangents)
+
+    return _products(push_all, push, denoiser, x, directions, "forward")
 
 
 def transposed_products(
@@ -58,31 +66,42 @@ def transposed_products(
 ) -> Float[Tensor, "n k d"]:
     """``J^T u``, by reverse-mode differentiation; arguments and errors as for `jacobian_products`."""
 
-    def pull(states: Tensor, cotangents: Tensor) -> Tensor:
+    def pull(states: Tensor, cotangents: Tensor, several: bool = False) -> Tensor:
         with torch.enable_grad():
             states = states.detach().requires_grad_()
-            [product] = torch.autograd.grad(denoiser.denoise(states, t), states, cotangents)
+            [product] = torch.autograd.grad(denoiser.denoise(states, t), states, cotangents, is_grads_batched=several)
         return product
 
-    return _each(pull, denoiser, x, directions, "reverse")
+    return _products(lambda states, all_of: pull(states, all_of, True), pull, denoiser, x, directions, "reverse")
 
 
-def jacobian(denoiser: Denoiser, x: Float[Tensor, "n c h w"], t: Time) -> Float[Tensor, "n d d"]:
-    """J at every state as a matrix, ``J[n, i, j] = d x0hat_i / d x_j``.
+def jacobian(
+    denoiser: Denoiser, x: Float[Tensor, "n c h w"], t: Time, *, most: int = MAX_DENSE
+) -> Float[Tensor, "n d d"]:
+    """J at every state as a matrix, ``J[n, i, j] = d x0hat_i / d x_j``, row by row in reverse mode.
+
+    Parameters
+    ----------
+    denoiser, x, t
+        As in `jacobian_products`.
+    most
+        Largest d for which the matrix is formed.
 
     Raises
     ------
     RefusedError
-        The images have more than `MAX_DENSE` pixels: use `jacobian_products`.
+        The images have more than `most` pixels: use `jacobian_products`.
+    RunError
+        The model has no reverse-mode derivative.
     """
     d = x[0].numel()
-    if d > MAX_DENSE:
+    if d > most:
         raise RefusedError(
-            f"the dense Jacobian of images of {d} numbers is refused (limit {MAX_DENSE})",
+            f"the dense Jacobian of images of {d} numbers is refused (limit {most})",
             "jacobian_products and transposed_products give its products without forming it",
         )
     axes = torch.eye(d, dtype=x.dtype, device=x.device).expand(len(x), d, d)
-    return jacobian_products(denoiser, x, t, axes).mT
+    return transposed_products(denoiser, x, t, axes)
 
 
 def step_matrix(J: Float[Tensor, "*batch d d"], P: float, Q: float, scale: float = 1.0) -> Float[Tensor, "*batch d d"]:
@@ -90,23 +109,62 @@ def step_matrix(J: Float[Tensor, "*batch d d"], P: float, Q: float, scale: float
     return P * torch.eye(J.shape[-1], dtype=J.dtype, device=J.device) + (Q / scale) * J
 
 
-def _each(
-    product: Callable[[Tensor, Tensor], Tensor], denoiser: Denoiser, x: Tensor, directions: Tensor, mode: str
+def _products(
+    shared: Product,
+    single: Callable[[Tensor, Tensor], Tensor],
+    denoiser: Denoiser,
+    x: Tensor,
+    directions: Tensor,
+    mode: str,
 ) -> Tensor:
-    """Apply `product` to every pair of a state and one of its directions, a bounded number of images at a time."""
+    """All products, a bounded number of images at a time.
+
+    `shared` takes all directions of some states together and asks the model once for each state. Models made of
+    operations that cannot be vectorised in this way are asked once for each pair, by `single`: the products are the
+    same, and cost more.
+    """
     n, k, d = directions.shape
-    states = x.repeat_interleave(k, dim=0)
-    tangents = directions.reshape(n * k, *x.shape[1:]).contiguous()
-    size = max(1, AT_ONCE // d)
-    try:
-        # The fused attention kernels have no forward-mode derivative.
-        with sdpa_kernel(SDPBackend.MATH):
-            parts = [product(states[i : i + size], tangents[i : i + size]).detach() for i in range(0, n * k, size)]
-    except (RuntimeError, NotImplementedError) as error:
-        if isinstance(error, torch.cuda.OutOfMemoryError):
+    images = max(1, AT_ONCE // d)
+    together = min(k, images)
+    rows = max(1, images // together)
+    parts = [
+        torch.cat(
+            [
+                _attempt(shared, single, denoiser, x[i : i + rows], directions[i : i + rows, j : j + together], mode)
+                for j in range(0, k, together)
+            ],
+            dim=1,
+        )
+        for i in range(0, n, rows)
+    ]
+    return torch.cat(parts)
+
+
+def _attempt(
+    shared: Product,
+    single: Callable[[Tensor, Tensor], Tensor],
+    denoiser: Denoiser,
+    x: Tensor,
+    directions: Tensor,
+    mode: str,
+) -> Tensor:
+    n, k, d = directions.shape
+    # The fused attention kernels have no forward-mode derivative.
+    with sdpa_kernel(SDPBackend.MATH):
+        try:
+            tangents = directions.transpose(0, 1).reshape(k, *x.shape)
+            return shared(x, tangents).detach().reshape(k, n, d).transpose(0, 1)
+        except torch.cuda.OutOfMemoryError:
             raise
-        raise RunError(
-            f"model {denoiser.name!r} has no {mode}-mode derivative: {error}",
-            "write the operation named above with ones that torch can differentiate",
-        ) from error
-    return torch.cat(parts).reshape(n, k, d)
+        except RuntimeError:
+            pass  # whether the model or only its vectorisation is at fault, the next attempt tells
+        try:
+            repeated = x.repeat_interleave(k, dim=0)
+            return single(repeated, directions.reshape(repeated.shape)).detach().reshape(n, k, d)
+        except torch.cuda.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
+            raise RunError(
+                f"model {denoiser.name!r} has no {mode}-mode derivative: {error}",
+                "write the operation named above with ones that torch can differentiate",
+            ) from error

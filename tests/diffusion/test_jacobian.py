@@ -58,7 +58,7 @@ class _Opaque(Denoiser):
 
 
 def test_a_model_without_derivatives_is_named() -> None:
-    with pytest.raises(RunError, match="'opaque' has no forward-mode derivative"):
+    with pytest.raises(RunError, match="'opaque' has no reverse-mode derivative"):
         jacobian(_Opaque(), states(), 3)
 
 
