@@ -30,9 +30,9 @@ from symdiff.diagnostics import (
     guarantees,
     headline,
     pca_row,
-    shared_affine_r2,
     verdict,
 )
+from symdiff.diffusion import Denoiser, HeldOut
 from symdiff.errors import ConfigError, OutputError
 from symdiff.fitting import STEPS, Fit, Fitting
 from symdiff.groups import GroupFamily
@@ -41,6 +41,7 @@ from symdiff.illustrations import illustrations
 from symdiff.modelfile import States, read_models, write_models
 from symdiff.models import find_denoiser, find_sampler
 from symdiff.plugins import load_plugins, resolve
+from symdiff.process import describe, model_of, read_images, refuse_other_shape
 from symdiff.progress import Progress, Silent
 from symdiff.report import write_report
 from symdiff.result import Estimate, Result
@@ -49,6 +50,7 @@ from symdiff.structure import Structure, split
 from symdiff.training import objective
 from symdiff.trajectories import Sequences, Trajectories, affordable, is_recording, read_store, recorded, resolve_device
 from symdiff.trajectories.appearing import disk_errors
+from symdiff.warned import warnings_kept
 
 log = logging.getLogger(__name__)
 
@@ -101,9 +103,10 @@ def analyze(
     if rescore and directory.state != "finished":
         raise OutputError(f"{directory.path} holds no finished run to rescore", "run it first, without --rescore")
     device = resolve_device(config.device)
+    data = None if config.data is None else read_images(Path(config.data).expanduser())
     earlier = directory.result().warnings if rescore else []
-    with directory.writing(), _collected() as caught:
-        run = _Run(config, directory, device, progress or Silent())
+    with directory.writing(), warnings_kept() as caught:
+        run = _Run(config, directory, device, progress or Silent(), data)
         run.record()
         run.open(family(run.recording.observation_shape, options))
         run.train(read_models(directory / "hae.safetensors") if rescore else None, earlier)
@@ -125,9 +128,12 @@ class _Run:
     directory: RunDirectory
     device: torch.device
     progress: Progress
+    data: HeldOut | None = None
     timing: dict[str, float] = field(default_factory=dict)
 
     recording: Trajectories = field(init=False)
+    denoiser: Denoiser | None = field(init=False)
+    model_absent: str = ""
     family: GroupFamily = field(init=False)
     latent: int = field(init=False)
     fit: Fit = field(init=False)
@@ -149,9 +155,13 @@ class _Run:
             if is_recording(self.config.model):
                 self.recording = read_store(Path(self.config.model).expanduser())
                 self._warn_of_settings_without_effect()
+                self.denoiser, self.model_absent = model_of(self.recording)
+                self._check_data()
                 return
+            self.denoiser = find_denoiser(self.config.model)
+            self._check_data()
             self.recording, cached = recorded(
-                find_denoiser(self.config.model),
+                self.denoiser,
                 find_sampler(self.config.sampler),
                 self.config.steps,
                 self.config.trajectories,
@@ -160,6 +170,10 @@ class _Run:
                 on_progress=self.progress.update,
             )
             log.info("%d trajectories %s", len(self.recording), "from the cache" if cached else "recorded")
+
+    def _check_data(self) -> None:
+        if self.data is not None and self.denoiser is not None:
+            refuse_other_shape(self.data, self.denoiser)
 
     def _warn_of_settings_without_effect(self) -> None:
         found = {"steps": self.recording.steps, "trajectories": len(self.recording)}
@@ -252,9 +266,8 @@ class _Run:
             estimates = {**diagnosis.estimates, **self._of_plugins(evaluation)}
             forms = self._forms(evaluation, estimates)
             conditions = list(guarantees(evaluation, estimates, floor=self._floor(evaluation)))
-            process = shared_affine_r2(
-                self.train_part, self.test_part, seed=self.config.seed, replicates=evaluation.bootstrap
-            )
+        with self.phase("process"):
+            process = self._describe()
         with self.phase("decompose"):
             structure = self._decompose(evaluation)
         estimates |= structure.estimates
@@ -276,6 +289,21 @@ class _Run:
                 actions_are_steps=self.family.actions_are_steps,
             ),
             warnings=[*caught(), *self.family.caveats(self.recording), *self.training_caveats],
+        )
+
+    def _describe(self) -> dict[str, Any]:
+        """What the steps are as group elements, whatever the family."""
+        return describe(
+            self.recording,
+            self.denoiser,
+            train=self.train_part,
+            test=self.test_part,
+            seed=self.config.seed,
+            thorough=self.config.thorough,
+            data=self.data,
+            device=self.device,
+            absent=self.model_absent,
+            progress=self.progress,
         )
 
     def _decompose(self, evaluation: Evaluation) -> Structure:
@@ -369,21 +397,3 @@ class _Run:
 
 def _double(model: HAE) -> HAE:
     return copy.deepcopy(model).cpu().double().eval()
-
-
-@contextmanager
-def _collected() -> Iterator[Callable[[], list[str]]]:
-    """Keep what is warned of on the way, so that the result can repeat it; it is shown all the same."""
-    messages: list[str] = []
-    shown = warnings.showwarning
-
-    def show(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:
-        if category in (UserWarning, RuntimeWarning):
-            messages.append(" ".join(str(message).split()))
-        shown(message, category, *rest, **more)
-
-    warnings.showwarning = show
-    try:
-        yield lambda: list(dict.fromkeys(messages))
-    finally:
-        warnings.showwarning = shown

@@ -39,6 +39,9 @@ class RunFlags(BaseModel):
     train_steps: Integer | None = Field(None, ge=1, description="Optimiser steps; default: the group family's own.")
     compare_forms: bool = Field(False, description="Also train the other forms of the representation.")
     thorough: bool = Field(False, description="Train longer and resample more.")
+    data: str | None = Field(
+        None, min_length=1, description="File of held-out images for the bound; default: the model's own."
+    )
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N.")
     seed: Integer = Field(0, ge=0, lt=2**32, description="Seed of everything random.")
 
@@ -65,13 +68,15 @@ class RunConfig(RunFlags):
         Name of the group family.
     options
         The family's options; `symdiff.plugins.resolve` checks them and fills in their defaults.
-    recording
-        Checksum of the recording, where `model` is a recorded directory; `symdiff.plugins.resolve` fills it in.
+    recording, images
+        Checksums of the recording, where `model` is a recorded directory, and of the file `data`;
+        `symdiff.plugins.resolve` fills them in.
     """
 
     group: str = Field("affine", min_length=1, description="The group family.")
     options: dict[str, Any] = Field(default_factory=dict, description="Options of the group family.")
     recording: str | None = Field(None, description="Checksum of the recording, where the model is one.")
+    images: str | None = Field(None, description="Checksum of the file of held-out images.")
 
     def config_hash(self) -> str:
         """SHA-256 over what determines the result; where it is computed and written does not."""

@@ -84,6 +84,12 @@ class MatricesError(RefusedError):
     code = "matrices"
 
 
+class DataError(RefusedError):
+    """A file of images is unreadable, or what it holds is no images of the model's shape in [-1, 1]."""
+
+    code = "data"
+
+
 class ModelError(RefusedError):
     """The diffusion model is unknown, unreadable or of the wrong shape."""
 

@@ -6,6 +6,7 @@ names a module with implementations of the hooks in `symdiff.hookspecs`.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import sys
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from symdiff.entrypoint import Plugin, PluginStatus, describe, load
-from symdiff.errors import PluginError, UnknownGroupError
+from symdiff.errors import DataError, PluginError, UnknownGroupError
 from symdiff.hookspecs import NAMESPACE
 from symdiff.nearest import did_you_mean
 from symdiff.options import check_options
@@ -175,14 +176,26 @@ def resolve(config: RunConfig) -> tuple[RunConfig, type[GroupFamily], FamilyOpti
         An option is unknown, of the wrong type or out of range.
     StoreError
         The model is a recorded directory that cannot be read.
+    DataError
+        The file of held-out images cannot be read.
     """
     from symdiff.trajectories import is_recording, read_manifest
 
     family = load_plugins().family(config.group)
     options = check_options(family.Options, config.options, family.name)
     recording = read_manifest(config.model)["checksum"] if is_recording(config.model) else None
-    filled = {"options": options.model_dump(mode="json"), "recording": recording}
+    images = checksum(config.data) if config.data is not None else None
+    filled = {"options": options.model_dump(mode="json"), "recording": recording, "images": images}
     return config.model_copy(update=filled), family, options
+
+
+def checksum(file: str) -> str:
+    """Return the SHA-256 of a file of images, so that another file of the same name makes another run."""
+    try:
+        with Path(file).expanduser().open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(f"cannot read the images in {file}: {error.strerror}", "give a file to --data") from error
 
 
 @lru_cache(maxsize=8)

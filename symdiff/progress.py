@@ -10,7 +10,7 @@ class Progress(Protocol):
     """What `analyze` tells while it works; the command line draws it, a notebook may ignore it."""
 
     def phase(self, name: str) -> None:
-        """A phase begins: ``record``, ``train``, ``diagnose``, ``report``."""
+        """A phase begins: ``record``, ``train``, ``diagnose``, ``process``, ``decompose``, ``report``."""
 
     def update(self, done: int, total: int, **figures: float) -> None:
         """`done` of `total` steps of the phase are finished; `figures` are shown beside, such as the loss."""

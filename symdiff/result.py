@@ -99,7 +99,7 @@ class Result(_Frozen):
 
     def to_json(self) -> str:
         """Return the document as indented JSON; NaN and infinities become null."""
-        return json.dumps(_finite(self.model_dump(by_alias=True)), indent=2, allow_nan=False) + "\n"
+        return json.dumps(finite(self.model_dump(by_alias=True)), indent=2, allow_nan=False) + "\n"
 
     def write(self, path: Path) -> None:
         """Write atomically: to a temporary name, then renamed."""
@@ -131,12 +131,12 @@ def load_result(path: str | Path) -> Result:
     return Result.model_validate(document)
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
     """Replace NaN and infinities by None, all the way down."""
     if isinstance(value, float):
         return value if value == value and abs(value) != float("inf") else None
     if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
+        return [finite(item) for item in value]
     return value

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from symdiff.cli.flags import Count, Debug, Device, Json, Model, Out, Quiet, SamplerName, Seed, Steps, Verbose
+from symdiff.cli.flags import Count, Data, Debug, Device, Json, Model, Out, Quiet, SamplerName, Seed, Steps, Verbose
 from symdiff.cli.outcome import Outcome, error_document
 from symdiff.errors import GateError
 
@@ -46,6 +46,7 @@ def analyze(
     config: Annotated[
         Path | None, typer.Option(metavar="FILE", help="TOML file of these flags, underscores for dashes.")
     ] = None,
+    data: Data = None,
     out: Out = None,
     device: Device = None,
     seed: Seed = None,
@@ -82,6 +83,7 @@ def analyze(
             "train_steps": train_steps,
             "compare_forms": compare_forms,
             "thorough": thorough,
+            "data": data,
             "out": out,
             "device": device,
             "seed": seed,

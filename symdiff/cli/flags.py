@@ -37,6 +37,14 @@ SamplerName = Annotated[
 ]
 Steps = Annotated[int | None, typer.Option(help="Reverse steps of a trajectory; default: 50.")]
 Count = Annotated[int | None, typer.Option("--trajectories", help="Trajectories to record; default: 512.")]
+Data = Annotated[
+    str | None,
+    typer.Option(
+        "--data",
+        metavar="FILE",
+        help="Held-out images for the bound, [n, C, H, W] in [-1, 1]: .npy, .npz, .safetensors; default: the model's.",
+    ),
+]
 Seed = Annotated[int | None, typer.Option(help="Seed of everything random; default: 0.")]
 Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N; default: auto.")]
 Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where to write; default: runs/<id>.")]

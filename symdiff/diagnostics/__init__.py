@@ -5,7 +5,6 @@ from symdiff.diagnostics.energy import action_energy
 from symdiff.diagnostics.evaluation import Diagnosis, Evaluation
 from symdiff.diagnostics.guarantees import guarantees
 from symdiff.diagnostics.headline import HEADLINE, headline, pca_row
-from symdiff.diagnostics.process import shared_affine_r2
 from symdiff.diagnostics.thresholds import Thresholds
 from symdiff.diagnostics.verdict import verdict
 
@@ -19,6 +18,5 @@ __all__ = [
     "guarantees",
     "headline",
     "pca_row",
-    "shared_affine_r2",
     "verdict",
 ]

@@ -11,6 +11,7 @@ References: Owen, "The pigeonhole bootstrap", Annals of Applied Statistics 1(2),
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -125,6 +126,19 @@ def element_jackknife(
     return _jackknife(numerator, bottom, 1.0, square_root, level)
 
 
+def mean_interval(values: Float[Tensor, " n"], extra_variance: float = 0.0, *, level: float = LEVEL) -> Interval | None:
+    """Interval of a mean over independent units, from Student's t, with the variance of another source added.
+
+    Returns ``None`` where there are fewer than two units.
+    """
+    n = values.numel()
+    if n < 2:
+        return None
+    half = float(special.stdtrit(n - 1, (1 + level) / 2)) * math.sqrt(float(values.var()) / n + extra_variance)
+    mean = float(values.mean())
+    return mean - half, mean + half
+
+
 def delete_one(value: float, without: Float[Tensor, " k"], *, level: float = LEVEL) -> Interval | None:
     """Jackknife interval of a figure, given the same figure with one of its k units left out at a time.
 
@@ -153,8 +167,9 @@ def _jackknife(
     return float(value), (max(interval[0], 0.0), interval[1]) if interval and square_root else interval
 
 
+@lru_cache(maxsize=8)
 def _multiplicities(units: int, replicates: int, seed: int) -> Float[Tensor, "replicates units"]:
-    """How often every unit is drawn in every bootstrap sample."""
+    """How often every unit is drawn in every bootstrap sample; kept, as many figures are resampled alike."""
     drawn = np.random.default_rng(seed).integers(units, size=(replicates, units))
     flat = drawn + units * np.arange(replicates)[:, None]
     counts = np.bincount(flat.ravel(), minlength=units * replicates)

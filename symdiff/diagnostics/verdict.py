@@ -92,13 +92,10 @@ def content(process: Mapping[str, Any], limits: Thresholds) -> Claim:
     summary = f"smallest shared_affine_r2_denoised {worst['value']:.3f} at timestep {worst['timestep']}"
     low, refuted = [], []
     for level in levels:
-        bottom, top = level["interval"] or (-float("inf"), float("inf"))
-        if not bottom > limits.affine_supported:
+        status = affine_at(level, limits)
+        if status != "supported":
             low.append(level)
-        # Too few trajectories to determine the map: a low value is then ours, not the process's. With enough of them
-        # the misfit is still larger than the best map's by a known factor, which must not refute.
-        best = 1 - (1 - top) / (1 + (level.get("inflation") or 0.0))
-        if best < limits.affine_refuted and not level.get("caution"):
+        if status == "not supported":
             refuted.append(level)
     if refuted:
         return Claim(
@@ -111,6 +108,17 @@ def content(process: Mapping[str, Any], limits: Thresholds) -> Claim:
             evidence=f"{summary}; not above {limits.affine_supported} at {_named(low)} of {len(levels)} levels",
         )
     return Claim(status="supported", evidence=f"{summary}; above {limits.affine_supported} at all {len(levels)} levels")
+
+
+def affine_at(level: Mapping[str, Any], limits: Thresholds) -> Status:
+    """Does one affine map explain the target at one level: where does its R^2 lie against the thresholds?"""
+    bottom, top = level["interval"] or (-float("inf"), float("inf"))
+    if bottom > limits.affine_supported:
+        return "supported"
+    # Too few trajectories to determine the map: a low value is then ours, not the process's. With enough of them the
+    # misfit is still larger than the best map's by a known factor, which must not refute.
+    best = 1 - (1 - top) / (1 + (level.get("inflation") or 0.0))
+    return "not supported" if best < limits.affine_refuted and not level.get("caution") else "inconclusive"
 
 
 def decomposed(decomposition: Mapping[str, Any] | None, limits: Thresholds) -> Claim:

@@ -1,6 +1,6 @@
 """Diffusion: schedules, forward process, samplers, the affine elements of their steps, and denoisers."""
 
-from symdiff.diffusion.denoisers import SOURCES, Denoiser, load_denoiser
+from symdiff.diffusion.denoisers import SOURCES, Denoiser, HeldOut, load_denoiser
 from symdiff.diffusion.samplers import DDIM, DDPM, GAUGES, SAMPLERS, Sampler, StepTable
 from symdiff.diffusion.schedule import Schedule
 
@@ -11,6 +11,7 @@ __all__ = [
     "SAMPLERS",
     "SOURCES",
     "Denoiser",
+    "HeldOut",
     "Sampler",
     "Schedule",
     "StepTable",

@@ -1,5 +1,8 @@
 """What a model's reverse steps are as group elements, measured before any representation is learned."""
 
-from symdiff.process.linear_part import linear_part
+from symdiff.process.describe import describe
+from symdiff.process.images_file import read_images, refuse_other_shape
+from symdiff.process.origin import model_of
+from symdiff.process.shared import shared_affine_r2
 
-__all__ = ["linear_part"]
+__all__ = ["describe", "model_of", "read_images", "refuse_other_shape", "shared_affine_r2"]

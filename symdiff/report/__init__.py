@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from symdiff.report.comparison import Difference, compare
     from symdiff.report.index import write_index
     from symdiff.report.page import write_report
+    from symdiff.report.process_page import write_process_page
     from symdiff.report.tables import csv, markdown
 
 _HOME = {
@@ -21,10 +22,11 @@ _HOME = {
     "csv": "symdiff.report.tables",
     "markdown": "symdiff.report.tables",
     "write_index": "symdiff.report.index",
+    "write_process_page": "symdiff.report.process_page",
     "write_report": "symdiff.report.page",
 }
 
-__all__ = ["Difference", "compare", "csv", "markdown", "write_index", "write_report"]
+__all__ = ["Difference", "compare", "csv", "markdown", "write_index", "write_process_page", "write_report"]
 
 
 def __getattr__(name: str) -> Any:

@@ -14,6 +14,7 @@ from symdiff.report import answer, glossary, notation, parts
 from symdiff.report.figures import figures
 from symdiff.report.forms import COLUMNS, form_rows, price_of_exactness, what_training_earned
 from symdiff.report.pictures import pictures
+from symdiff.report.process_section import section
 from symdiff.report.reproduce import command
 from symdiff.report.rundata import RunData, read_run
 from symdiff.result import Result
@@ -79,7 +80,7 @@ def render(run: RunData) -> str:
             price=price_of_exactness(result),
             earned=what_training_earned(result),
             notes=[*result.warnings, *run.notes],
-            process_cautions=_process_cautions(result),
+            described=section(result.process),
             parts=parts.section(result.decomposition, begun="start" in result.forms),
             command=command(result.config, result.model, result.group),
             settings_rows=flatten(result.config),
@@ -153,10 +154,3 @@ def _common_level(result: Result) -> float | None:
     """The nominal coverage all intervals share, or ``None`` if they differ."""
     levels = {estimate.level for estimate in result.diagnostics.values() if estimate.interval is not None}
     return levels.pop() if len(levels) == 1 else None
-
-
-def _process_cautions(result: Result) -> list[str]:
-    """What speaks against the figures of the process, each once."""
-    entries = [entry for levels in result.process.values() if isinstance(levels, list) for entry in levels]
-    cautions = [entry["caution"] for entry in entries if isinstance(entry, dict) and entry.get("caution")]
-    return list(dict.fromkeys(str(caution) for caution in cautions))

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from symdiff.diagnostics import diagnose, shared_affine_r2, verdict
+from symdiff.diagnostics import diagnose, verdict
 from symdiff.diagnostics.energy import energy_figure
+from symdiff.process import shared_affine_r2
 
 ESTIMATES = {
     "homomorphism_error", "homomorphism_error_own_basis", "homomorphism_error_weighted",

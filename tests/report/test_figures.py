@@ -18,8 +18,9 @@ from PIL import Image
 
 from symdiff.report.canvas import SERIES, draw, scale
 from symdiff.report.figures import figures
+from symdiff.report.figures.maps import shared_affine_denoised
 from symdiff.report.figures.model import block_structure, word_length
-from symdiff.report.figures.process import gauges, shared_affine_denoised
+from symdiff.report.figures.process import gauges
 from symdiff.report.figures.training import training_loss
 from symdiff.report.images import BUDGET, image_grid
 from symdiff.report.pictures import strip, traversals
@@ -92,7 +93,8 @@ def test_thresholds_are_those_of_the_verdict(make_run: MakeRun) -> None:
     def change(document: dict[str, object]) -> None:
         document["verdict"]["thresholds"] = {"affine_supported": 0.97, "affine_refuted": 0.85}  # type: ignore[index]
 
-    plate = shared_affine_denoised(read_run(make_run(change=change)))
+    result = read_run(make_run(change=change)).result
+    plate = shared_affine_denoised(result.process, result.verdict.thresholds)
     assert plate is not None
     assert "0.97" in plate.caption
     assert "0.85" in plate.caption

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from difflib import get_close_matches
 
-from symdiff.diffusion.denoisers.base import Denoiser
+from symdiff.diffusion.denoisers.base import Denoiser, HeldOut
 from symdiff.diffusion.denoisers.gaussian import GaussianDenoiser
 from symdiff.diffusion.denoisers.mixture import GaussianMixtureDenoiser, KernelMixtureDenoiser
 from symdiff.diffusion.denoisers.network import DIGITS_WEIGHTS, NetworkDenoiser, load_network
@@ -51,6 +51,7 @@ __all__ = [
     "Denoiser",
     "GaussianDenoiser",
     "GaussianMixtureDenoiser",
+    "HeldOut",
     "KernelMixtureDenoiser",
     "NetworkDenoiser",
     "SphereDenoiser",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -19,6 +20,25 @@ if TYPE_CHECKING:
 Prediction = Literal["epsilon", "sample", "v_prediction", "flow"]
 """What a network returns: the noise, the clean image, the velocity ``A eps - sigma x_0``, or that of the straight path
 ``(1-s) x_0 + s eps`` between image and noise, ``eps - x_0``."""
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """Images of the law a model was made for, which it was not made from.
+
+    Attributes
+    ----------
+    images
+        ``[n, C, H, W]`` float32 in [-1, 1], or of unbounded range where the law is.
+    half_bin
+        Half the spacing of the grey levels; ``None`` for continuous data.
+    origin
+        Where they are from, in a few words.
+    """
+
+    images: Float[Tensor, "n c h w"]
+    half_bin: float | None
+    origin: str
 
 
 class Denoiser(ABC):
@@ -68,6 +88,16 @@ class Denoiser(ABC):
     def predict(self, x: Float[Tensor, "batch c h w"], t: Time) -> Float[Tensor, "batch c h w"]:
         """What the network itself returns, of the kind `prediction`: a library's sampler is given this, unconverted."""
         return self.denoise(x, t)
+
+    def held_out(self) -> HeldOut | None:
+        """Images to judge the model by; ``None`` where it knows none.
+
+        Raises
+        ------
+        MissingExtraError
+            They come with a package that is not installed.
+        """
+        return None
 
     def own_sampler(self) -> Sampler | None:
         """The sampler the model came with; ``None`` means the general default."""

@@ -7,6 +7,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from symdiff.diffusion import datasets
+from symdiff.diffusion.denoisers import held_out
+from symdiff.diffusion.denoisers.base import HeldOut
 from symdiff.diffusion.denoisers.closed_form import ClosedFormDenoiser
 from symdiff.diffusion.schedule import Schedule, Time
 
@@ -51,6 +53,10 @@ class GaussianDenoiser(ClosedFormDenoiser):
         images = datasets.digits()[0].to(torch.float64)
         covariance = torch.cov(images.flatten(1).T, correction=0)
         return cls(images.mean(dim=0), covariance + ridge * torch.eye(len(covariance), dtype=torch.float64))
+
+    def held_out(self) -> HeldOut:
+        """A sample of the law, the same every time; continuous."""
+        return held_out.of_gaussian(self.mean, self.eigenvalues, self.eigenvectors)
 
     def _posterior_mean(self, x: Float[Tensor, "batch d"], t: Time) -> Float[Tensor, "batch d"]:
         mean, eigenvalues, eigenvectors = self._parameters_like(x)

@@ -7,6 +7,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from symdiff.diffusion import datasets
+from symdiff.diffusion.denoisers import held_out
+from symdiff.diffusion.denoisers.base import HeldOut
 from symdiff.diffusion.denoisers.closed_form import ClosedFormDenoiser
 from symdiff.diffusion.schedule import Schedule, Time
 
@@ -43,12 +45,19 @@ class KernelMixtureDenoiser(ClosedFormDenoiser):
         self.width = float(width)
         flat = self.points.flatten(1)
         half_norms = flat.square().sum(dim=1) / 2
+        self.dataset: str | None = None
         super().__init__(name, (c, h, w), schedule, (flat, half_norms, torch.tensor(self.width, dtype=torch.float64)))
 
     @classmethod
     def of_digits(cls, width: float = DIGITS_WIDTH) -> KernelMixtureDenoiser:
         """The kernel density of the training digits."""
-        return cls(datasets.digits()[0], width)
+        mixture = cls(datasets.digits()[0], width)
+        mixture.dataset = "digits"
+        return mixture
+
+    def held_out(self) -> HeldOut | None:
+        """The held-out part of the data set the points are from, where that is known."""
+        return None if self.dataset is None else held_out.of_dataset(self.dataset, self.shape)
 
     def _weights(self, x: Float[Tensor, "batch d"], t: Time) -> tuple[Tensor, Tensor, float]:
         points, half_norms, _ = self._parameters_like(x)

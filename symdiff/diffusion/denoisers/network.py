@@ -13,7 +13,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from symdiff.diffusion.denoisers.base import Denoiser, Prediction, fingerprint
+from symdiff.diffusion.denoisers import held_out
+from symdiff.diffusion.denoisers.base import Denoiser, HeldOut, Prediction, fingerprint
 from symdiff.diffusion.denoisers.unet import UNet, UNetConfig
 from symdiff.diffusion.schedule import Schedule, Time
 from symdiff.errors import ModelError
@@ -63,6 +64,10 @@ class NetworkDenoiser(Denoiser):
         if t == 0:
             return x
         return self.schedule.signal(t) * x - self.schedule.sigma(t) * self.predict(x, t)
+
+    def held_out(self) -> HeldOut | None:
+        """The held-out part of the data set of the model's name."""
+        return held_out.of_dataset(self.name, self.shape)
 
     def to(self, device: torch.device | str) -> Denoiser:
         """Moves the network to `device` and returns the denoiser itself."""

@@ -1,0 +1,288 @@
+"""The variational bound image by image, at all times or at a few drawn from strata, with the interval that follows.
+
+`symdiff.diffusion.elbo` has the terms and the sum over all times. Here every term is kept for every image, so that
+the spread over images gives an interval, and times may be drawn, each the more likely the larger its term is expected
+to be, and evenly: two from each of several strata. The weighted sum is unbiased, and what drawing adds to its variance
+is estimated from the two (Cochran 1977, "Sampling techniques", sections 5.9 and 9A).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from scipy import optimize
+from torch import Tensor
+from torch.nn import functional
+
+from symdiff.diffusion.denoisers.base import Denoiser
+from symdiff.diffusion.elbo import discretised_term, prior_term, transition_term
+from symdiff.diffusion.process import q_sample
+from symdiff.diffusion.samplers import posterior_coefficients
+from symdiff.diffusion.schedule import Schedule
+from symdiff.errors import ConfigError
+
+VARIANCES = ("fixed_small", "fixed_large", "optimal")
+
+AT_ONCE = 2**19
+"""Numbers in the images of one call of the model."""
+
+SPREAD = 5
+"""One time in so many is drawn without regard to how large its term is expected to be."""
+
+NATS = math.log(2)
+"""One bit in nats."""
+
+
+class Times(NamedTuple):
+    """Times at which the bound is taken, noisiest first.
+
+    Attributes
+    ----------
+    t
+        Training times from 2 to T; the last term, of t = 1, is always taken.
+    weight
+        How many times each stands for.
+    stratum
+        Which stratum each was drawn from; one that is alone in its stratum was not drawn, but taken.
+    exhaustive
+        Whether every time is there, once.
+    """
+
+    t: Int[Tensor, " k"]
+    weight: Float[Tensor, " k"]
+    stratum: Int[Tensor, " k"]
+    exhaustive: bool
+
+
+def all_times(schedule: Schedule) -> Times:
+    """Every training time but 1."""
+    t = torch.arange(schedule.T, 1, -1)
+    return Times(t, torch.ones(len(t), dtype=torch.float64), torch.arange(len(t)), True)
+
+
+def drawn_times(schedule: Schedule, most: int, seed: int = 0) -> Times:
+    """At most `most` times: those with the largest terms, and two from each stratum of the others.
+
+    A term is near ``(SNR_{t-1} - SNR_t) E(x_0 - x0hat)^2 / 2``, and the error of data of unit variance is
+    ``1/(1 + SNR)``: so times are drawn in proportion to the growth of ``log(1 + SNR)``, in strata that are even in it.
+    One in `SPREAD` is drawn evenly over all times: where the model errs more than that, its terms are not missed.
+
+    Raises
+    ------
+    ConfigError
+        For fewer than two times.
+    """
+    if most < 2:
+        raise ConfigError(f"the bound cannot be taken at {most} times", "give at least 2")
+    whole = all_times(schedule)
+    if len(whole.t) <= most:
+        return whole
+    measure = functional.softplus(schedule.alpha_bar[1:].logit())  # log(1 + SNR) at t = 1 ... T
+    size = (measure[:-1] - measure[1:]).flip(0)  # of the terms of t = T ... 2
+    size = (1 - 1 / SPREAD) * size / size.sum() + 1 / SPREAD / len(size)
+    taken = torch.zeros(len(size), dtype=torch.bool)
+    while True:  # what is larger than the share of one draw would be drawn again and again
+        share = size[~taken].sum() / max(most - int(taken.sum()), 1)
+        larger = ~taken & (size > share)
+        if int(taken.sum() + larger.sum()) > most - 2 or not bool(larger.any()):
+            break
+        taken |= larger
+    generator = torch.Generator().manual_seed(seed)
+    strata = (most - int(taken.sum())) // 2
+    position = (
+        torch.arange(strata)[:, None] + torch.rand(strata, 2, generator=generator, dtype=torch.float64)
+    ) / strata
+    rest, fixed = torch.nonzero(~taken).flatten(), torch.nonzero(taken).flatten()
+    reached = size[rest].cumsum(0)
+    drawn = rest[torch.searchsorted(reached, position.flatten() * reached[-1]).clamp(max=len(rest) - 1)]
+    weight = torch.cat([torch.ones(len(fixed), dtype=torch.float64), reached[-1] / (size[drawn] * 2 * strata)])
+    stratum = torch.cat([strata + torch.arange(len(fixed)), torch.arange(strata).repeat_interleave(2)])
+    index = torch.cat([fixed, drawn])
+    order = index.argsort(stable=True)
+    return Times(whole.t[index[order]], weight[order], stratum[order], False)
+
+
+@dataclass(frozen=True, eq=False)
+class Errors:
+    """What the bound is made of: how far x0hat is from the image.
+
+    Attributes
+    ----------
+    times
+        Where.
+    squared
+        ``[k, n]``: mean over pixels of ``(x_0 - x0hat)^2`` at each time, for each image.
+    images, last
+        ``[n, C, H, W]`` float64: the images, and x0hat at t = 1.
+    schedule
+        Of the model.
+    clipped
+        Whether x0hat was clipped to [-1, 1].
+    """
+
+    times: Times
+    squared: Float[Tensor, "k n"]
+    images: Float[Tensor, "n c h w"]
+    last: Float[Tensor, "n c h w"]
+    schedule: Schedule
+    clipped: bool
+
+
+@torch.inference_mode()
+def denoising_errors(
+    denoiser: Denoiser,
+    images: Float[Tensor, "n c h w"],
+    times: Times,
+    clip: bool = False,
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+) -> Errors:
+    """Denoise one draw of x_t for every image and time; at all times the draws are those of `elbo`.
+
+    Parameters
+    ----------
+    denoiser
+        The model; it is moved to `device`.
+    images
+        Images in [-1, 1].
+    times
+        From `all_times` or `drawn_times`.
+    clip
+        Whether x0hat is clipped to [-1, 1].
+    seed
+        Of the noise, which is drawn on the CPU.
+    device
+        Where the model runs.
+    """
+    denoiser = denoiser.to(device)
+    generator = torch.Generator().manual_seed(seed)
+    exact = images.to(torch.float64)
+    size = max(1, AT_ONCE // images[0].numel())
+
+    def estimate(t: int) -> Tensor:
+        noise = torch.randn(images.shape, generator=generator, dtype=images.dtype)
+        x = q_sample(denoiser.schedule, images, t, noise)
+        x0hat = torch.cat([denoiser.denoise(part.to(device), t).cpu() for part in x.split(size)])
+        return (x0hat.clamp(-1, 1) if clip else x0hat).to(torch.float64)
+
+    squared = torch.stack([(exact - estimate(int(t))).square().flatten(1).mean(1) for t in times.t])
+    return Errors(times, squared, exact, estimate(1), denoiser.schedule, clip)
+
+
+@dataclass(frozen=True, eq=False)
+class Bound:
+    """The bound with one choice of the reverse variances, in bits per dimension.
+
+    Attributes
+    ----------
+    prior, reconstruction
+        ``[n]``: L_T and L_0 of every image.
+    transitions
+        ``[k, n]``: L_{t-1} at each of `times`.
+    reverse
+        ``[k]`` and ``[]``: the variances r at `times`, and of the last step.
+    times
+        Where.
+    """
+
+    prior: Float[Tensor, " n"]
+    transitions: Float[Tensor, "k n"]
+    reconstruction: Float[Tensor, " n"]
+    reverse: Float[Tensor, " k"]
+    last_reverse: float
+    times: Times
+
+    @property
+    def transitions_sum(self) -> Float[Tensor, " n"]:
+        """The sum over all times of L_{t-1}, of every image."""
+        return self.times.weight @ self.transitions
+
+    @property
+    def total(self) -> Float[Tensor, " n"]:
+        """The whole bound of every image."""
+        return self.prior + self.transitions_sum + self.reconstruction
+
+    @property
+    def time_variance(self) -> float:
+        """Variance that drawing times adds to the mean over images: of two draws of a stratum, their difference's."""
+        share = self.times.weight * self.transitions.mean(1)
+        order = self.times.stratum.argsort(stable=True)
+        stratum, share = self.times.stratum[order], share[order]
+        pair = stratum[1:] == stratum[:-1]
+        return float(share.diff()[pair].square().sum())
+
+
+def bound(errors: Errors, variance: str, half_bin: float | None) -> Bound:
+    """The bound with reverse variances of one kind.
+
+    Parameters
+    ----------
+    errors
+        From `denoising_errors`.
+    variance
+        ``"fixed_small"``: ``beta_tilde_t``; ``"fixed_large"``: ``beta_t``; at t = 1 both are ``beta_tilde_2``.
+        ``"optimal"``: one number a time, the one that makes the term least, ``beta_tilde_t + Q^2 E(x_0 - x0hat)^2``
+        and at t = 1 the least by search. It is fitted on one half of the images and used on the other, each way, so
+        that no image has a say in its own.
+    half_bin
+        Half the spacing of the grey levels; ``None`` for continuous data, whose L_0 is a Gaussian density.
+
+    Raises
+    ------
+    ConfigError
+        For an unknown `variance`, or for the optimal one with fewer than two images.
+    """
+    if variance not in VARIANCES:
+        raise ConfigError(f"the bound has no variance {variance!r}", f"choose one of {', '.join(VARIANCES)}")
+    n = errors.squared.shape[1]
+    step = errors.schedule.T - errors.times.t
+    _, denoised, small, large = posterior_coefficients(errors.schedule.alpha_bar.flip(0))
+    posterior, coefficient = small[step], denoised[step]
+    halves = [torch.arange(n)]
+    if variance == "optimal":
+        if n < 2:
+            raise ConfigError("the optimal variance needs two images, one to fit it and one to use it on", "give more")
+        halves = [torch.arange(0, n, 2), torch.arange(1, n, 2)]
+    transitions, reconstruction = torch.empty_like(errors.squared), torch.empty(n, dtype=torch.float64)
+    reverses, lasts = [], []
+    for used, fitted in zip(halves, halves[::-1], strict=True):
+        if variance == "optimal":
+            reverse = posterior + coefficient**2 * errors.squared[:, fitted].mean(1)
+            last = _best_last(errors.images[fitted], errors.last[fitted], half_bin)
+        else:
+            reverse = (small if variance == "fixed_small" else large)[step]
+            last = float(small[-2])
+        terms = transition_term(posterior[:, None], coefficient[:, None], reverse[:, None], errors.squared[:, used])
+        transitions[:, used] = terms / NATS
+        reconstruction[used] = last_term(errors.images[used], errors.last[used], last, half_bin) / NATS
+        reverses.append(reverse)
+        lasts.append(last)
+    prior = prior_term(float(errors.schedule.alpha_bar[-1]), errors.images.square().flatten(1).mean(1)) / NATS
+    reverse = torch.stack(reverses).mean(0)
+    return Bound(prior, transitions, reconstruction, reverse, sum(lasts) / len(lasts), errors.times)
+
+
+def last_term(
+    x0: Float[Tensor, "n c h w"], mean: Float[Tensor, "n c h w"], variance: float, half_bin: float | None
+) -> Float[Tensor, " n"]:
+    """``L_0`` in nats per coordinate: of the bin of x_0, or of its density where data are continuous."""
+    if half_bin is not None:
+        return discretised_term(x0, mean, math.sqrt(variance), half_bin).flatten(1).mean(1)
+    return 0.5 * (math.log(2 * math.pi * variance) + (x0 - mean).square().flatten(1).mean(1) / variance)
+
+
+def _best_last(x0: Tensor, mean: Tensor, half_bin: float | None) -> float:
+    """The variance of the last step that makes L_0 least."""
+    squared = max(float((x0 - mean).square().mean()), 1e-12)
+    if half_bin is None:
+        return squared
+    # Between a spread that no bin feels, and one well above both the bin and the error.
+    low, high = math.log((half_bin / 10) ** 2), math.log(4 * (squared + half_bin**2))
+    found = optimize.minimize_scalar(
+        lambda log_r: float(last_term(x0, mean, math.exp(log_r), half_bin).mean()), bounds=(low, high), method="bounded"
+    )
+    return math.exp(float(found.x))
