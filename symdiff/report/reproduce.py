@@ -6,7 +6,10 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-_NOT_FLAGS = {"model", "group", "options", "out", "json", "dry_run", "force", "config", "run_id", "recording"}
+_NOT_FLAGS = {
+    "model", "group", "options", "out", "json", "dry_run", "force", "config", "run_id", "recording", "model_digest",
+    "sampler_used",
+}  # fmt: skip
 
 
 def command(config: Mapping[str, Any], model: str, group: str) -> str:
