@@ -23,6 +23,8 @@ def model_folder(name: str) -> Path:
     ModelError
         There is neither.
     """
+    if not name:
+        raise ModelError("diffusers: names no folder", "write diffusers:PATH")
     path = Path(name).expanduser()
     if path.is_dir():
         return path
