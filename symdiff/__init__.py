@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from symdiff.analyze import analyze
     from symdiff.config import RunConfig
     from symdiff.decomposition import Decomposition, decompose
+    from symdiff.diffusion import Denoiser, Schedule
+    from symdiff.diffusion.adapters.network import from_network
+    from symdiff.diffusion.adapters.weights import load_weights
     from symdiff.errors import (
         ConfigError,
         DeviceError,
@@ -50,6 +53,10 @@ _HOME = {
     "analyze": "symdiff.analyze",
     "decompose": "symdiff.decomposition",
     "Decomposition": "symdiff.decomposition",
+    "Denoiser": "symdiff.diffusion",
+    "Schedule": "symdiff.diffusion",
+    "from_network": "symdiff.diffusion.adapters.network",
+    "load_weights": "symdiff.diffusion.adapters.weights",
     "Sequences": "symdiff.trajectories",
     "Trajectories": "symdiff.trajectories",
     "Estimate": "symdiff.result",
@@ -104,6 +111,7 @@ def __dir__() -> list[str]:
 __all__ = [
     "ConfigError",
     "Decomposition",
+    "Denoiser",
     "DeviceError",
     "DiskError",
     "DivergedError",
@@ -122,6 +130,7 @@ __all__ = [
     "Representation",
     "RunConfig",
     "RunError",
+    "Schedule",
     "Sequences",
     "StoreError",
     "SymdiffError",
@@ -131,6 +140,8 @@ __all__ = [
     "__version__",
     "analyze",
     "decompose",
+    "from_network",
     "hookimpl",
     "load_result",
+    "load_weights",
 ]

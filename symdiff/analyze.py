@@ -37,7 +37,7 @@ from symdiff.errors import ConfigError, OutputError
 from symdiff.fitting import STEPS, Fit, Fitting
 from symdiff.groups import GroupFamily
 from symdiff.hae import HAE
-from symdiff.illustrations import illustrations
+from symdiff.illustrations import Pictures, illustrations, show
 from symdiff.modelfile import States, read_models, write_models
 from symdiff.models import find_denoiser, find_sampler
 from symdiff.plugins import load_plugins, resolve
@@ -137,6 +137,8 @@ class _Run:
     family: GroupFamily = field(init=False)
     latent: int = field(init=False)
     fit: Fit = field(init=False)
+    pictures_of: Pictures = show
+    model_caveats: list[str] = field(default_factory=list)
     longer: Fit | None = None
     training_caveats: list[str] = field(default_factory=list)
 
@@ -154,20 +156,19 @@ class _Run:
         with self.phase("record"):
             if is_recording(self.config.model):
                 self.recording = read_store(Path(self.config.model).expanduser())
+                self.model_caveats = self.recording.info.get("caveats", [])
                 self._warn_of_settings_without_effect()
                 self.denoiser, self.model_absent = model_of(self.recording)
                 self._check_data()
                 return
-            self.denoiser = find_denoiser(self.config.model)
+            asked = self.config
+            denoiser = find_denoiser(asked.model, asked.label, asked.guidance, asked.model_digest).to(self.device)
+            self.denoiser, self.model_caveats = denoiser, list(denoiser.caveats)
             self._check_data()
+            sampler = find_sampler(asked.sampler, denoiser)
+            numbers = (asked.steps, asked.trajectories, asked.seed)
             self.recording, cached = recorded(
-                self.denoiser,
-                find_sampler(self.config.sampler),
-                self.config.steps,
-                self.config.trajectories,
-                self.config.seed,
-                self.device,
-                on_progress=self.progress.update,
+                denoiser, sampler, *numbers, self.device, on_progress=self.progress.update
             )
             log.info("%d trajectories %s", len(self.recording), "from the cache" if cached else "recorded")
 
@@ -179,10 +180,10 @@ class _Run:
         found = {"steps": self.recording.steps, "trajectories": len(self.recording)}
         ours = self.config.model_dump(include=set(found))
         changed = [name for name in found if ours[name] not in (found[name], RunConfig.model_fields[name].default)]
-        if changed or self.config.sampler is not None:
+        if changed or any(getattr(self.config, name) is not None for name in ("sampler", "label", "guidance")):
             warnings.warn(
                 f"{self.config.model} is a recording of {len(self.recording)} trajectories of {self.recording.steps} "
-                "steps: --trajectories, --steps and --sampler do not change it",
+                "steps: --trajectories, --steps, --sampler, --label and --guidance do not change it",
                 stacklevel=2,
             )
 
@@ -288,7 +289,7 @@ class _Run:
                 decomposition=structure.document,
                 actions_are_steps=self.family.actions_are_steps,
             ),
-            warnings=[*caught(), *self.family.caveats(self.recording), *self.training_caveats],
+            warnings=[*caught(), *self.model_caveats, *self.family.caveats(self.recording), *self.training_caveats],
         )
 
     def _describe(self) -> dict[str, Any]:
@@ -309,12 +310,14 @@ class _Run:
     def _decompose(self, evaluation: Evaluation) -> Structure:
         """How the trained rho decomposes, beside the closed forms of the same dimension."""
         references = {name: _double(model) for name, model in self.fit.references.items()}
-        return split(evaluation, references, self.fit.form, RESAMPLES * (THOROUGH if self.config.thorough else 1))
+        resamples = RESAMPLES * (THOROUGH if self.config.thorough else 1)
+        return split(evaluation, references, self.fit.form, resamples, pictures_of=self.pictures_of)
 
     def _configuration(self) -> dict[str, Any]:
         """The configuration as the result shows it: flat, keys are flags, with the numbers really in use."""
         used = {"steps": self.recording.steps, "trajectories": len(self.recording), "latent": self.latent}
-        return {**self.config.model_dump(mode="json"), **used, "run_id": self.config.run_id}
+        named = {"sampler_used": self.recording.info.get("sampler"), "run_id": self.config.run_id}
+        return {**self.config.model_dump(mode="json"), **used, **named}
 
     @torch.no_grad()
     def evaluation(self) -> Evaluation:
@@ -390,7 +393,8 @@ class _Run:
 
     def _write_figures(self, evaluation: Evaluation, diagnosis: Diagnosis, structure: Structure) -> None:
         arrays = {name: np.asarray(curve, dtype=np.float32) for name, curve in diagnosis.curves.items()}
-        arrays |= {**illustrations(evaluation.model, self.test_part, evaluation.sequences), **structure.arrays}
+        shown = illustrations(evaluation.model, self.test_part, evaluation.sequences, self.pictures_of)
+        arrays |= {**shown, **structure.arrays}
         with self.directory.file("figures.safetensors") as temporary:
             save_arrays(arrays, temporary)
 

@@ -28,7 +28,11 @@ class RunFlags(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
-    model: str = Field("digits", min_length=1, description="The diffusion model: an embedded one, or a recording.")
+    model: str = Field("digits", min_length=1, description="The diffusion model: embedded, a recording, or your own.")
+    label: Integer | None = Field(None, ge=0, description="The class, of a class-conditional model.")
+    guidance: float | None = Field(
+        None, ge=0, allow_inf_nan=False, description="Scale of classifier-free guidance to the class; default: none."
+    )
     sampler: str | None = Field(None, min_length=1, description="How to sample; default: the model's own.")
     steps: Integer = Field(50, ge=2, le=100_000, description="Reverse steps of a trajectory.")
     trajectories: Integer = Field(512, ge=10, le=10_000_000, description="Trajectories to record.")
@@ -71,12 +75,16 @@ class RunConfig(RunFlags):
     recording, images
         Checksums of the recording, where `model` is a recorded directory, and of the file `data`;
         `symdiff.plugins.resolve` fills them in.
+    model_digest
+        Digest of the model, where `model` is a user's own; `symdiff.plugins.resolve` fills it in. A run is refused if
+        the model is another one by then.
     """
 
     group: str = Field("affine", min_length=1, description="The group family.")
     options: dict[str, Any] = Field(default_factory=dict, description="Options of the group family.")
     recording: str | None = Field(None, description="Checksum of the recording, where the model is one.")
     images: str | None = Field(None, description="Checksum of the file of held-out images.")
+    model_digest: str | None = Field(None, description="Digest of the model, where it is a user's own.")
 
     def config_hash(self) -> str:
         """SHA-256 over what determines the result; where it is computed and written does not."""

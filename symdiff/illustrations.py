@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -21,9 +23,19 @@ MAX_SIDE = 64
 
 Array = Float[NDArray[np.float32], "..."]
 
+Pictures = Callable[[Tensor], Tensor]
+"""From states ``[n, C, H, W]`` to what is seen of them: `Denoiser.decode`."""
+
+
+def show(states: Tensor) -> Tensor:
+    """The states themselves: pictures already."""
+    return states
+
 
 @torch.no_grad()
-def illustrations(model: HAE, trajectories: Trajectories, sequences: Sequences) -> dict[str, Array]:
+def illustrations(
+    model: HAE, trajectories: Trajectories, sequences: Sequences, pictures_of: Pictures = show
+) -> dict[str, Array]:
     """Arrays for ``figures.safetensors``, by name.
 
     Parameters
@@ -32,16 +44,19 @@ def illustrations(model: HAE, trajectories: Trajectories, sequences: Sequences) 
         The trained autoencoder, in the dtype of `sequences`.
     trajectories, sequences
         Held-out data.
+    pictures_of
+        Makes pictures of states, where the model works in a latent space.
     """
-    arrays = {**strip(trajectories), **gauges_along(trajectories), **reconstructions(model, sequences)}
+    drawn = {**strip(trajectories, pictures_of), **reconstructions(model, sequences, pictures_of)}
+    arrays = {**drawn, **gauges_along(trajectories)}
     return {name: np.ascontiguousarray(array.cpu().to(torch.float32).numpy()) for name, array in arrays.items()}
 
 
-def strip(trajectories: Trajectories) -> dict[str, Tensor]:
+def strip(trajectories: Trajectories, pictures_of: Pictures = show) -> dict[str, Tensor]:
     """A few trajectories from noise to image, at evenly spaced times."""
     columns = torch.linspace(0, trajectories.steps, min(COLUMNS, trajectories.steps + 1)).round().long()
     return {
-        "strip": _thin(trajectories.states[:ROWS][:, columns]),
+        "strip": _seen(trajectories.states[:ROWS][:, columns], pictures_of),
         "strip_alpha_bar": trajectories.alpha_bar[columns],
     }
 
@@ -60,24 +75,27 @@ def gauges_along(trajectories: Trajectories) -> dict[str, Tensor]:
     return {"step_timestep": timesteps, "v_norm_low": low, "v_norm_median": median, "v_norm_high": high, **gauges}
 
 
-def reconstructions(model: HAE, sequences: Sequences) -> dict[str, Tensor]:
+def reconstructions(model: HAE, sequences: Sequences, pictures_of: Pictures = show) -> dict[str, Tensor]:
     """Observations ``o_t`` and the decoded predictions ``d(z_t)`` of sequences spread over the noise levels."""
     order = sequences.times[:, 0].argsort()
     rows = order[torch.linspace(0, len(order) - 1, min(ROWS, len(order))).round().long()]
     observations = sequences.observations[rows]
     decoded = model.decode(model.predict(observations[:, 0], sequences.actions[rows]))
-    return {"reconstruction_observations": _thin(observations), "reconstruction_predictions": _thin(decoded)}
+    return {
+        "reconstruction_observations": _seen(observations, pictures_of),
+        "reconstruction_predictions": _seen(decoded, pictures_of),
+    }
 
 
 @torch.no_grad()
 def traversals(
-    model: HAE, sequences: Sequences, directions: Float[Tensor, "rows m"]
+    model: HAE, sequences: Sequences, directions: Float[Tensor, "rows m"], pictures_of: Pictures = show
 ) -> Float[NDArray[np.float32], "rows steps c h w"]:
     """What moving the latent of a late held-out observation along given directions does to the decoded image.
 
     Parameters
     ----------
-    model, sequences
+    model, sequences, pictures_of
         As for `illustrations`.
     directions
         One a row, as long as a displacement of 1.
@@ -86,9 +104,11 @@ def traversals(
     base = model.encode(sequences.observations[last, -1:])[0]
     values = torch.tensor(TRAVERSAL, dtype=base.dtype, device=base.device)
     images = model.decode(base + values[:, None] * directions[:, None])
-    return np.ascontiguousarray(_thin(images).cpu().to(torch.float32).numpy())
+    return np.ascontiguousarray(_seen(images, pictures_of).cpu().to(torch.float32).numpy())
 
 
-def _thin(images: Tensor) -> Tensor:
+def _seen(states: Tensor, pictures_of: Pictures) -> Tensor:
+    """Pictures of states ``[rows, columns, C, H, W]``, small enough for a page."""
+    images: Tensor = pictures_of(states.flatten(0, 1)).unflatten(0, states.shape[:2])
     stride = max(-(-images.shape[-2] // MAX_SIDE), -(-images.shape[-1] // MAX_SIDE))
     return images[..., ::stride, ::stride]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inspect
+from pathlib import Path
 from typing import Any
 
 from symdiff.diffusion import SAMPLERS, SOURCES, Denoiser, Sampler
+from symdiff.diffusion.adapters import FORMS, is_own, load_own
 from symdiff.errors import ConfigError, ModelError, SymdiffError
 from symdiff.nearest import did_you_mean
 from symdiff.plugins import load_plugins
@@ -13,17 +15,42 @@ from symdiff.plugins import load_plugins
 DEFAULT_SAMPLER = "ddpm"
 
 
-def find_denoiser(model: str) -> Denoiser:
-    """Return the diffusion model called `model`, embedded or brought by a plugin.
+def find_denoiser(
+    model: str, label: int | None = None, guidance: float | None = None, digest: str | None = None
+) -> Denoiser:
+    """Return the diffusion model called `model`, of one class if one is given.
+
+    Parameters
+    ----------
+    model
+        An embedded model, one of a plugin, or a user's own: see `symdiff.diffusion.adapters`.
+    label, guidance
+        See `Denoiser.conditioned`.
+    digest
+        What its digest has to be, before it is given a class; ``None`` for any.
 
     Raises
     ------
     ModelError
-        There is no such model, its plugin fails to load it, or what its plugin returns is none.
+        There is no such model, it cannot be loaded, what its plugin or factory returns is none, or it is another one
+        than `digest` says.
+    ConfigError
+        It has no classes, not this one, or needs one.
     """
     check_model(model)
     if model in SOURCES:
-        return SOURCES[model]()
+        denoiser = SOURCES[model]()
+    else:
+        denoiser = load_own(model) if is_own(model) else _of_plugin(model)
+    if digest is not None and denoiser.digest != digest:
+        raise ModelError(
+            f"model {model!r} has changed: its digest is {denoiser.digest[:12]}…, not {digest[:12]}…",
+            "the same command again takes the model as it is now",
+        )
+    return denoiser.conditioned(label, guidance)
+
+
+def _of_plugin(model: str) -> Denoiser:
     try:
         denoiser = load_plugins().sources[model]()
     except SymdiffError:
@@ -48,22 +75,37 @@ def check_model(model: str) -> None:
     ModelError
         There is no such model.
     """
+    if model in SOURCES or is_own(model):
+        return
     sources = load_plugins().sources
-    if model in SOURCES or model in sources:
+    if model in sources:
         return
     known = sorted([*SOURCES, *sources])
-    hint = f"{did_you_mean(model, known)} available: {', '.join(known)}, or a directory written by `symdiff record`"
+    guess = did_you_mean(model, known)
+    if any((Path(model) / name).exists() for name in ("model_index.json", "config.json")):
+        guess = f"did you mean diffusers:{model}?"
+    hint = f"{guess} available: {', '.join(known)}, or a directory written by `symdiff record`; your own: {FORMS}"
     raise ModelError(f"there is no model {model!r}", hint.strip())
 
 
-def find_sampler(name: str | None) -> Sampler:
-    """Return the sampler `name`, such as ``ddpm`` or ``ddim:eta=0.5``; ``None`` is the default.
+def find_sampler(name: str | None, denoiser: Denoiser | None = None) -> Sampler:
+    """Return the sampler `name`, such as ``ddpm`` or ``ddim:eta=0.5``.
+
+    Parameters
+    ----------
+    name
+        ``None`` is the model's own, or DDPM if it has none.
+    denoiser
+        The model.
 
     Raises
     ------
     ConfigError
-        There is no such sampler, or it has no such setting.
+        There is no such sampler, or it has no such setting; or symdiff does not know the model's own.
     """
+    own = denoiser.own_sampler() if name is None and denoiser is not None else None
+    if own is not None:
+        return own
     kind, _, settings = (name or DEFAULT_SAMPLER).partition(":")
     if kind not in SAMPLERS:
         hint = f"{did_you_mean(kind, SAMPLERS)} available: {', '.join(sorted(SAMPLERS))}".strip()

@@ -178,14 +178,21 @@ def resolve(config: RunConfig) -> tuple[RunConfig, type[GroupFamily], FamilyOpti
         The model is a recorded directory that cannot be read.
     DataError
         The file of held-out images cannot be read.
+    ModelError
+        The model is a user's own and cannot be had.
     """
+    from symdiff.diffusion.adapters import digest_of_own, is_own
     from symdiff.trajectories import is_recording, read_manifest
 
     family = load_plugins().family(config.group)
     options = check_options(family.Options, config.options, family.name)
     recording = read_manifest(config.model)["checksum"] if is_recording(config.model) else None
     images = checksum(config.data) if config.data is not None else None
-    filled = {"options": options.model_dump(mode="json"), "recording": recording, "images": images}
+    digest = config.model_digest
+    if digest is None and recording is None and is_own(config.model):
+        digest = digest_of_own(config.model)
+    filled = {"recording": recording, "images": images, "model_digest": digest}
+    filled["options"] = options.model_dump(mode="json")
     return config.model_copy(update=filled), family, options
 
 

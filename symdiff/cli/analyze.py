@@ -10,7 +10,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from symdiff.cli.flags import Count, Data, Debug, Device, Json, Model, Out, Quiet, SamplerName, Seed, Steps, Verbose
+from symdiff.cli.flags import (
+    Count,
+    Data,
+    Debug,
+    Device,
+    Guidance,
+    Json,
+    Label,
+    Model,
+    Out,
+    Quiet,
+    SamplerName,
+    Seed,
+    Steps,
+    Verbose,
+)
 from symdiff.cli.outcome import Outcome, error_document
 from symdiff.errors import GateError
 
@@ -34,6 +49,8 @@ def analyze(
         ),
     ] = None,
     sampler: SamplerName = None,
+    label: Label = None,
+    guidance: Guidance = None,
     steps: Steps = None,
     trajectories: Count = None,
     length: Annotated[int | None, typer.Option(help="Actions N of a training sequence; default: 4.")] = None,
@@ -76,6 +93,8 @@ def analyze(
             "group": group or None,
             "options": option or None,
             "sampler": sampler,
+            "label": label,
+            "guidance": guidance,
             "steps": steps,
             "trajectories": trajectories,
             "length": length,

@@ -30,10 +30,20 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an e
 
 Json = Annotated[bool, typer.Option("--json", help="Print exactly one JSON document on stdout, on failure too.")]
 
+MODEL = (
+    "The diffusion model: digits (default), gaussian, mixture, a recorded directory, diffusers:PATH, "
+    "python:package.module:factory or FILE.py:factory."
+)
+
 # Settings: None means not given, so that environment, file and default can speak.
-Model = Annotated[str | None, typer.Argument(metavar="[MODEL]", help="The diffusion model; default: digits.")]
+Model = Annotated[str | None, typer.Argument(metavar="[MODEL]", help=MODEL)]
 SamplerName = Annotated[
-    str | None, typer.Option("--sampler", metavar="NAME", help="ddpm, ddim, ddim:eta=0.5; default: ddpm.")
+    str | None,
+    typer.Option("--sampler", metavar="NAME", help="ddpm, ddim, ddim:eta=0.5; default: the model's own, else ddpm."),
+]
+Label = Annotated[int | None, typer.Option(metavar="N", help="The class, of a class-conditional model.")]
+Guidance = Annotated[
+    float | None, typer.Option(metavar="W", help="Scale of classifier-free guidance to the class; default: none.")
 ]
 Steps = Annotated[int | None, typer.Option(help="Reverse steps of a trajectory; default: 50.")]
 Count = Annotated[int | None, typer.Option("--trajectories", help="Trajectories to record; default: 512.")]

@@ -7,7 +7,20 @@ from typing import Annotated, Any
 
 import typer
 
-from symdiff.cli.flags import Count, Debug, Device, Json, Model, Quiet, SamplerName, Seed, Steps, Verbose
+from symdiff.cli.flags import (
+    Count,
+    Debug,
+    Device,
+    Guidance,
+    Json,
+    Label,
+    Model,
+    Quiet,
+    SamplerName,
+    Seed,
+    Steps,
+    Verbose,
+)
 from symdiff.cli.outcome import Outcome
 
 
@@ -16,6 +29,8 @@ def record(
     *,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The store to write; must not exist yet.")],
     sampler: SamplerName = None,
+    label: Label = None,
+    guidance: Guidance = None,
     steps: Steps = None,
     trajectories: Count = None,
     seed: Seed = None,
@@ -32,6 +47,8 @@ def record(
     given = {
         "model": model,
         "sampler": sampler,
+        "label": label,
+        "guidance": guidance,
         "steps": steps,
         "trajectories": trajectories,
         "seed": seed,
@@ -47,8 +64,9 @@ def record(
 
     refuse_unwritable(out)
     device_found = resolve_device(settings.device)
-    chosen = find_sampler(settings.sampler)
-    denoiser = find_denoiser(settings.model)
+    find_sampler(settings.sampler)  # a name that is none is told before a model is loaded
+    denoiser = find_denoiser(settings.model, settings.label, settings.guidance)
+    chosen = find_sampler(settings.sampler, denoiser)
     with progress_on_stderr() as progress:
         progress.phase("record")
         held = record_store(
@@ -73,9 +91,9 @@ def record(
         "trajectories": manifest["trajectories"],
         "observation_shape": manifest["observation_shape"],
         "shards": len(manifest["shards"]),
+        "warnings": list(denoiser.caveats),
     }
     done = "held already" if held else "recorded"
     shape = " x ".join(map(str, document["observation_shape"]))
-    return Outcome(
-        document, f"{done} in {out}: {document['trajectories']} trajectories of {settings.steps} steps, {shape}"
-    )
+    lines = [f"{done} in {out}: {document['trajectories']} trajectories of {settings.steps} steps, {shape}"]
+    return Outcome(document, "\n".join(lines + [f"warning: {caveat}" for caveat in denoiser.caveats]))

@@ -8,6 +8,7 @@ from typing import Any
 
 _NOT_FLAGS = {
     "model", "group", "options", "out", "json", "dry_run", "force", "config", "run_id", "recording", "images",
+    "model_digest", "sampler_used",
 }  # fmt: skip
 
 

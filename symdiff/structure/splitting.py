@@ -18,7 +18,7 @@ from symdiff.diagnostics import Evaluation
 from symdiff.diagnostics.homomorphism import spread
 from symdiff.errors import MatricesError
 from symdiff.hae import HAE
-from symdiff.illustrations import TRAVERSAL, traversals
+from symdiff.illustrations import TRAVERSAL, Pictures, show, traversals
 from symdiff.report.figures.blocks import mean_magnitude
 from symdiff.representations import Representation
 from symdiff.result import Estimate
@@ -61,7 +61,12 @@ class Structure:
 
 @torch.no_grad()
 def split(
-    evaluation: Evaluation, references: Mapping[str, HAE], form: str, resamples: int = 20, few: int = 8
+    evaluation: Evaluation,
+    references: Mapping[str, HAE],
+    form: str,
+    resamples: int = 20,
+    few: int = 8,
+    pictures_of: Pictures = show,
 ) -> Structure:
     """Decompose the representation of a model, on words of held-out elements, at the noise its own products show.
 
@@ -75,6 +80,8 @@ def split(
         Name of the model's own form.
     resamples, few
         Bootstrap resamples behind the stability of the model, and of the references.
+    pictures_of
+        Makes pictures of states, for the traversals.
     """
     rho = evaluation.representation
     chosen = words(evaluation.family, evaluation.trajectories, rho, evaluation.seed)
@@ -110,7 +117,7 @@ def split(
         if name == REFERENCE:
             document["reference"] = {"form": name, **described}
     document = json.loads(json.dumps(document))  # lists for tuples, as in a result that was read back
-    return Structure(document, _arrays(evaluation, found, matrices, latents), estimates_of(found))
+    return Structure(document, _arrays(evaluation, found, matrices, latents, pictures_of), estimates_of(found))
 
 
 def _decomposed(
@@ -163,7 +170,7 @@ def summary(form: str, document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _arrays(
-    evaluation: Evaluation, found: Decomposition, matrices: Tensor, latents: Tensor
+    evaluation: Evaluation, found: Decomposition, matrices: Tensor, latents: Tensor, pictures_of: Pictures
 ) -> dict[str, NDArray[np.float32]]:
     pictures = {
         "decomposition_before": mean_magnitude(matrices.numpy()),
@@ -173,7 +180,7 @@ def _arrays(
     if shown:
         moves = torch.stack([direction.vector for direction in shown])
         pictures |= {
-            "traversals": traversals(evaluation.model, evaluation.sequences, moves),
+            "traversals": traversals(evaluation.model, evaluation.sequences, moves, pictures_of),
             "traversal_values": np.array(TRAVERSAL),
             "traversal_blocks": np.array([direction.block + 1 for direction in shown]),
             "traversal_layers": np.array([direction.layer + 1 for direction in shown]),

@@ -80,7 +80,9 @@ class Recipe:
 
     @property
     def info(self) -> dict[str, Any]:
-        """What a recording says about its origin."""
+        """What a recording says about its origin; class, guidance and caveats where the model has any."""
+        model = self.denoiser
+        given = {"label": model.label, "guidance": model.guidance, "caveats": list(model.caveats) or None}
         return {
             "model": self.denoiser.name,
             "model_digest": self.denoiser.digest,
@@ -89,6 +91,7 @@ class Recipe:
             "steps": self.steps,
             "seed": self.seed,
             "clip": self.clip,
+            **{name: value for name, value in given.items() if value is not None},
         }
 
     @property

@@ -59,9 +59,16 @@ class Denoiser(ABC):
         SHA-256 of all that defines the function computed; equal digests mean equal models.
     prediction
         What `predict` returns.
+    label, guidance
+        The class and the scale of classifier-free guidance that `conditioned` was given.
+    caveats
+        What a reader of results has to know of how the model was made; every result repeats it.
     """
 
     prediction: Prediction = "sample"
+    label: int | None = None
+    guidance: float | None = None
+    caveats: tuple[str, ...] = ()
 
     def __init__(self, name: str, shape: tuple[int, int, int], schedule: Schedule, digest: str) -> None:
         self.name = name
@@ -121,7 +128,7 @@ class Denoiser(ABC):
         """
         if label is None and guidance is None:
             return self
-        given = "a label" if label is not None else "guidance"
+        given = "label" if label is not None else "guidance"
         raise ConfigError(
             f"model {self.name!r} is not conditional: it takes no {given}", "leave out --label and --guidance"
         )

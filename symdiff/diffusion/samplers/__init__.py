@@ -3,6 +3,7 @@
 from symdiff.diffusion.samplers.base import GAUGES, Model, Noise, Sampler, Stepper, StepTable, posterior_coefficients
 from symdiff.diffusion.samplers.ddim import DDIM
 from symdiff.diffusion.samplers.ddpm import DDPM
+from symdiff.diffusion.samplers.scheduler import schedule_of, scheduler_sampler
 
 SAMPLERS: dict[str, type[Sampler]] = {DDPM.name: DDPM, DDIM.name: DDIM}
 """Sampler classes by name."""
@@ -18,4 +19,6 @@ __all__ = [
     "StepTable",
     "Stepper",
     "posterior_coefficients",
+    "schedule_of",
+    "scheduler_sampler",
 ]
