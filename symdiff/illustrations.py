@@ -47,9 +47,18 @@ def illustrations(
     pictures_of
         Makes pictures of states, where the model works in a latent space.
     """
-    drawn = {**strip(trajectories, pictures_of), **reconstructions(model, sequences, pictures_of)}
-    arrays = {**drawn, **gauges_along(trajectories)}
-    return {name: np.ascontiguousarray(array.cpu().to(torch.float32).numpy()) for name, array in arrays.items()}
+    found = _arrays(reconstructions(model, sequences, pictures_of))
+    return {**recording_pictures(trajectories, pictures_of), **found}
+
+
+@torch.no_grad()
+def recording_pictures(trajectories: Trajectories, pictures_of: Pictures = show) -> dict[str, Array]:
+    """The arrays that need no trained model."""
+    return _arrays({**strip(trajectories, pictures_of), **gauges_along(trajectories)})
+
+
+def _arrays(tensors: dict[str, Tensor]) -> dict[str, Array]:
+    return {name: np.ascontiguousarray(tensor.cpu().to(torch.float32).numpy()) for name, tensor in tensors.items()}
 
 
 def strip(trajectories: Trajectories, pictures_of: Pictures = show) -> dict[str, Tensor]:

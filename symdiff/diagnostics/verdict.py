@@ -28,6 +28,7 @@ def verdict(
     decomposition: Mapping[str, Any] | None = None,
     *,
     actions_are_steps: bool = True,
+    law_claim: Claim | None = None,
 ) -> Verdict:
     """The verdict on a model and its process.
 
@@ -44,11 +45,13 @@ def verdict(
     actions_are_steps
         Whether the group's actions are the reverse steps themselves: only then do the process diagnostics speak about
         this group.
+    law_claim
+        The claim on the law, where no representation was learned that it could be measured on.
     """
     limits = thresholds or Thresholds()
     collapse = collapsed(diagnostics, limits)
     claims = {
-        "law": Claim(status="not supported", evidence=collapse) if collapse else law(diagnostics, limits),
+        "law": Claim(status="not supported", evidence=collapse) if collapse else law_claim or law(diagnostics, limits),
         "content": content(process, limits) if actions_are_steps else ELSEWHERE,
         "decomposition": decomposed(decomposition, limits),
     }

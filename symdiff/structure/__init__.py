@@ -1,5 +1,7 @@
-"""Into which parts a trained representation decomposes, and what each part does to an image."""
+"""How a trained representation, or the reverse steps themselves, decompose."""
 
+from symdiff.structure.linear_parts import LinearParts, linear_parts
 from symdiff.structure.splitting import Structure, split
+from symdiff.structure.steps import split_steps
 
-__all__ = ["Structure", "split"]
+__all__ = ["LinearParts", "Structure", "linear_parts", "split", "split_steps"]

@@ -1,0 +1,155 @@
+"""What every run does, whatever it makes of the steps: record, split, describe the process, name what it used."""
+
+from __future__ import annotations
+
+import logging
+import time
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.numpy import save_file as save_arrays
+
+from symdiff.config import RunConfig
+from symdiff.diffusion import Denoiser, HeldOut
+from symdiff.groups import GroupFamily
+from symdiff.illustrations import Pictures, show
+from symdiff.models import find_denoiser, find_sampler
+from symdiff.process import describe, model_of, refuse_other_shape
+from symdiff.progress import Progress
+from symdiff.result import Result
+from symdiff.rundir import RunDirectory
+from symdiff.trajectories import Trajectories, is_recording, read_store, recorded
+
+log = logging.getLogger(__name__)
+
+RESAMPLES = 20
+"""Bootstrap resamples behind the stability of the decomposition."""
+
+THOROUGH = 4
+"""How many times more optimiser steps and resamples `--thorough` takes."""
+
+
+@dataclass
+class Run(ABC):
+    """The state a run builds up, phase by phase."""
+
+    config: RunConfig
+    directory: RunDirectory
+    device: torch.device
+    progress: Progress
+    data: HeldOut | None = None
+    timing: dict[str, float] = field(default_factory=dict)
+
+    recording: Trajectories = field(init=False)
+    denoiser: Denoiser | None = field(init=False)
+    model_absent: str = ""
+    model_caveats: list[str] = field(default_factory=list)
+    family: GroupFamily = field(init=False)
+
+    @abstractmethod
+    def answer(self, caught: Callable[[], list[str]], earlier: Result | None) -> Result:
+        """Everything after the recording, up to the result.
+
+        Parameters
+        ----------
+        caught
+            What was warned of so far.
+        earlier
+            The result of a finished run that is only to be scored again.
+        """
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Announce a phase and time it."""
+        self.progress.phase(name)
+        start = time.perf_counter()
+        yield
+        self.timing[name] = round(time.perf_counter() - start, 3)
+        log.info("%s took %.1f s", name, self.timing[name])
+
+    def record(self) -> None:
+        """The trajectories: of a recorded directory, of the cache, or of the model."""
+        with self.phase("record"):
+            if is_recording(self.config.model):
+                self.recording = read_store(Path(self.config.model).expanduser())
+                self.model_caveats = self.recording.info.get("caveats", [])
+                self._warn_of_settings_without_effect()
+                self.denoiser, self.model_absent = model_of(self.recording)
+                self._check_data()
+                return
+            asked = self.config
+            denoiser = find_denoiser(asked.model, asked.label, asked.guidance, asked.model_digest).to(self.device)
+            self.denoiser, self.model_caveats = denoiser, list(denoiser.caveats)
+            self._check_data()
+            sampler = find_sampler(asked.sampler, denoiser)
+            numbers = (asked.steps, asked.trajectories, asked.seed)
+            self.recording, cached = recorded(
+                denoiser, sampler, *numbers, self.device, on_progress=self.progress.update
+            )
+            log.info("%d trajectories %s", len(self.recording), "from the cache" if cached else "recorded")
+
+    def _check_data(self) -> None:
+        if self.data is not None and self.denoiser is not None:
+            refuse_other_shape(self.data, self.denoiser)
+
+    def _warn_of_settings_without_effect(self) -> None:
+        found = {"steps": self.recording.steps, "trajectories": len(self.recording)}
+        ours = self.config.model_dump(include=set(found))
+        changed = [name for name in found if ours[name] not in (found[name], RunConfig.model_fields[name].default)]
+        if changed or any(getattr(self.config, name) is not None for name in ("sampler", "label", "guidance")):
+            warnings.warn(
+                f"{self.config.model} is a recording of {len(self.recording)} trajectories of {self.recording.steps} "
+                "steps: --trajectories, --steps, --sampler, --label and --guidance do not change it",
+                stacklevel=2,
+            )
+
+    def open(self, family: GroupFamily) -> None:
+        """Fix the family and split the recording: 70% to train on, 10% to choose by, 20% to judge by."""
+        self.family = family
+        self.train_part, self.validation_part, test = self.recording.split(seed=self.config.seed)
+        self.test_part = replace(test, states=test.states.double(), denoised=test.denoised.double())
+
+    @property
+    def pictures_of(self) -> Pictures:
+        """How states are looked at."""
+        return show if self.denoiser is None else self.denoiser.decode
+
+    @property
+    def resamples(self) -> int:
+        """Bootstrap resamples of the decomposition."""
+        return RESAMPLES * (THOROUGH if self.config.thorough else 1)
+
+    def describe(self) -> dict[str, Any]:
+        """What the steps are as group elements, whatever the family."""
+        with self.phase("process"):
+            return describe(
+                self.recording,
+                self.denoiser,
+                train=self.train_part,
+                test=self.test_part,
+                seed=self.config.seed,
+                thorough=self.config.thorough,
+                data=self.data,
+                device=self.device,
+                absent=self.model_absent,
+                progress=self.progress,
+            )
+
+    def configuration(self, **used: Any) -> dict[str, Any]:
+        """The configuration as the result shows it: flat, keys are flags, with the numbers really in use."""
+        found = {"steps": self.recording.steps, "trajectories": len(self.recording), **used}
+        named = {"sampler_used": self.recording.info.get("sampler"), "run_id": self.config.run_id}
+        return {**self.config.model_dump(mode="json"), **found, **named}
+
+    def write_figures(self, arrays: dict[str, NDArray[Any]]) -> None:
+        """Write what the report draws."""
+        with self.directory.file("figures.safetensors") as temporary:
+            save_arrays({name: np.asarray(array, dtype=np.float32) for name, array in arrays.items()}, temporary)
