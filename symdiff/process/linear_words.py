@@ -107,17 +107,12 @@ def _basis(basis: Mapping[str, Any]) -> list[str]:
     residual = basis.get("residual") or {}
     if residual.get("value") is None:
         return []
-    beside = [f"{number(basis[key])} in {text}" for key, text in _BESIDE.items() if _value(basis.get(key)) is not None]
-    listed = f"; {', '.join(beside)}" if beside else ""
+    beside = {
+        "the principal axes of the data": (basis.get("pca_residual") or {}).get("value"),
+        "a random basis": (basis.get("null") or {}).get("random_basis"),
+    }
+    listed = "".join(f"; {number(value)} in {text}" for text, value in beside.items() if value is not None)
     return [f"One basis for all levels leaves {figure(residual)} of the linear parts outside the diagonal{listed}."]
-
-
-_BESIDE = {"pca_residual": "the principal axes of the data", "null": "a random basis"}
-
-
-def _value(found: Any) -> float | None:
-    value = found.get("value") if isinstance(found, Mapping) else found
-    return None if value is None else float(value)
 
 
 def _capital(text: str) -> str:
