@@ -13,6 +13,7 @@ from symdiff.errors import DiskError
 from symdiff.report import answer, glossary, notation, parts
 from symdiff.report.figures import figures
 from symdiff.report.forms import COLUMNS, form_rows, price_of_exactness, what_training_earned
+from symdiff.report.linear_parts import linear_parts_section
 from symdiff.report.pictures import pictures
 from symdiff.report.process_section import section
 from symdiff.report.reproduce import command
@@ -81,6 +82,7 @@ def render(run: RunData) -> str:
             earned=what_training_earned(result),
             notes=[*result.warnings, *run.notes],
             described=section(result.process),
+            linear=linear_parts_section(result.decomposition),
             parts=parts.section(result.decomposition, begun="start" in result.forms),
             command=command(result.config, result.model, result.group),
             settings_rows=flatten(result.config),

@@ -72,7 +72,7 @@ def section(document: Mapping[str, Any] | None, *, begun: bool = False) -> Secti
     blocks = list(document.get("blocks") or ())
     rows = document.get("comparison") or ()
     return Section(
-        answer=f"ρ is {_described(document)}.",
+        answer=f"{_subject(document)} {_described(document)}.",
         origin=_origin(document, begun),
         evidence=[(name, text) for name, text in _evidence(document) if text],
         cautions=[str(caution) for caution in document.get("cautions") or ()],
@@ -103,6 +103,10 @@ def structure_text(blocks: Sequence[Mapping[str, Any]]) -> str:
     return "; ".join(texts)
 
 
+def _subject(document: Mapping[str, Any]) -> str:
+    return "The set of linear parts A_t(x) is" if "linear_parts" in document else "ρ is"
+
+
 def _described(document: Mapping[str, Any]) -> str:
     verdict, structure = str(document.get("verdict")), structure_text(document.get("blocks") or ())
     joint = "; what could be separated: " if verdict == "unresolved" else ": "
@@ -125,6 +129,8 @@ def _origin(document: Mapping[str, Any], begun: bool) -> str:
     if document.get("given"):
         built = f" The form {form} consists of {_sizes(sizes)}." if sizes else ""
         return f"This structure was given by the design of the model, not found in the data.{built}"
+    if "linear_parts" in document:
+        return "It was found: the matrices are derivatives of the steps themselves, and no model was trained on them."
     built = f"the form {form} was trained as {_sizes(sizes)}" if sizes else "no structure was imposed on ρ"
     if document.get("verdict") == "unresolved":
         return built[0].upper() + built[1:] + "."
@@ -148,6 +154,8 @@ def _evidence(document: Mapping[str, Any]) -> list[tuple[str, str]]:
     if words and length:
         words += f", each the product of {length} consecutive steps" if length > 1 else ", single ones"
         words += f"; root mean square of ‖ρ(g) − 1‖/√m {number(elements.get('displacement'))}"
+    if "linear_parts" in document:
+        words = f"{count} linear parts; root mean square of ‖A − 1‖/√m {number(elements.get('displacement'))}"
     noise = document.get("noise")
     stability, resamples = document.get("stability"), document.get("resamples")
     accepted, rejected = document.get("largest_accepted_cut"), document.get("smallest_rejected_cut")

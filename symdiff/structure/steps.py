@@ -10,7 +10,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from symdiff.closed_form import principal_components
 from symdiff.decomposition import Decomposition, decompose
 from symdiff.illustrations import TRAVERSAL
 from symdiff.report.figures.blocks import mean_magnitude
@@ -86,37 +85,40 @@ def split_steps(
             "captured": parts.captured,
             "asymmetry": float((parts.matrices - symmetric).norm() / _traceless(parts.matrices).norm()),
             "left_out": [trajectories.time(i) for i in parts.left_out],
-            "principal_axes": principal_overlap(basis, found, latents),
+            "block_correlation": block_correlation(basis, found, latents),
             "tolerances": [_at(symmetric, share, seed) for share in TOLERANCES],
             "levels": _levels(parts, symmetric, trajectories, seed) if by_level else [],
         },
     }
     document = json.loads(json.dumps(document))  # lists for tuples, as in a result that was read back
-    return Structure(document, _arrays(parts, found, trajectories, images), _diagnostics(parts, found, document))
+    return Structure(
+        document, _arrays(parts, found, trajectories, images), _diagnostics(parts, found, document, len(images))
+    )
 
 
-def principal_overlap(
+def block_correlation(
     basis: Float[Tensor, "k k"], found: Decomposition, latents: Float[Tensor, "n k"]
-) -> dict[str, float]:
-    """How near the blocks are to spans of principal axes of the images.
+) -> dict[str, float | None]:
+    """Root mean square correlation of the images' coordinates in different blocks.
 
-    For a block of r dimensions (all copies together) the squared cosines between its span and the axes add up to r; the
-    share of that in the r axes nearest to it is 1 for a span of axes. `null` is the same for a random basis.
+    Blocks along principal axes are uncorrelated: `sampling` is what n images leave of that, ``1/sqrt(n-1)``, and
+    `random` is the figure in a random basis. `value` is ``None`` where there is one block.
     """
-    axes = principal_components(latents, latents.shape[1]).directions.T
+    label = torch.zeros(len(basis), dtype=torch.long)
+    for number, block in enumerate(found.blocks):
+        for start, stop in block.columns:
+            label[start:stop] = number
+    apart = label[:, None] != label
 
-    def share(columns: Tensor) -> float:
-        near, total = 0.0, 0
-        for block in found.blocks:
-            span = torch.linalg.qr(torch.cat([columns[:, i:j] for i, j in block.columns], 1)).Q
-            cosines = (axes.T @ span).square().sum(1)
-            near += float(cosines.topk(span.shape[1]).values.sum())
-            total += span.shape[1]
-        return near / total
+    def figure(columns: Tensor) -> float:
+        coordinates = torch.linalg.solve(columns, (latents - latents.mean(0)).T)
+        return float(torch.corrcoef(coordinates)[apart].nan_to_num().square().mean().sqrt())
 
-    generator = torch.Generator().manual_seed(0)
+    if not bool(apart.any()):
+        return {"value": None, "sampling": None, "random": None}
+    generator = torch.Generator().manual_seed(20)
     random = torch.linalg.qr(torch.randn(basis.shape, generator=generator, dtype=torch.float64)).Q
-    return {"value": share(basis), "null": share(random)}
+    return {"value": figure(basis), "sampling": (len(latents) - 1) ** -0.5, "random": figure(random)}
 
 
 def _levels(parts: LinearParts, symmetric: Tensor, trajectories: Trajectories, seed: int) -> list[dict[str, Any]]:
@@ -176,16 +178,17 @@ def _arrays(parts: LinearParts, found: Decomposition, trajectories: Trajectories
     return {name: np.ascontiguousarray(array, dtype=np.float32) for name, array in pictures.items()}
 
 
-def _diagnostics(parts: LinearParts, found: Decomposition, document: dict[str, Any]) -> dict[str, Estimate]:
+def _diagnostics(
+    parts: LinearParts, found: Decomposition, document: dict[str, Any], images: int
+) -> dict[str, Estimate]:
     about = document["linear_parts"]
     units = len(parts.trajectory.unique())
     return {
         **estimates_of(found),
         "linear_part_asymmetry": Estimate(value=about["asymmetry"], n=units),
-        "principal_overlap": Estimate(
-            value=about["principal_axes"]["value"],
-            n=len(found.blocks),
-            better="higher",
-            null={"random": about["principal_axes"]["null"]},
+        "block_correlation": Estimate(
+            value=about["block_correlation"]["value"],
+            n=images,
+            null={name: about["block_correlation"][name] for name in ("sampling", "random")},
         ),
     }

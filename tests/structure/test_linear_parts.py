@@ -53,8 +53,8 @@ def closed_under_quarter_turns() -> KernelMixtureDenoiser:
     return KernelMixtureDenoiser(torch.cat([points.rot90(k, (2, 3)) for k in range(4)]), 0.3)
 
 
-def recorded(denoiser: Denoiser, sampler: Sampler | None = None, steps: int = 20) -> Trajectories:
-    return record(denoiser, sampler or DDIM(), steps, 30, seed=2, device="cpu")
+def recorded(denoiser: Denoiser, sampler: Sampler | None = None, count: int = 30) -> Trajectories:
+    return record(denoiser, sampler or DDIM(), 20, count, seed=2, device="cpu")
 
 
 @pytest.mark.parametrize("sampler", [DDPM(), DDIM()], ids=repr)
@@ -73,7 +73,7 @@ def test_on_gaussian_data_the_linear_parts_are_those_of_theory_at_every_state(sa
 
 def test_gaussian_steps_split_into_lines_along_the_principal_axes() -> None:
     denoiser = gaussian()
-    recording = recorded(denoiser)
+    recording = recorded(denoiser, count=800)
     found = split_steps(linear_parts(denoiser, recording), recording, resamples=4)
     assert found.document is not None
     assert found.document["verdict"] == "decomposable"
@@ -81,6 +81,8 @@ def test_gaussian_steps_split_into_lines_along_the_principal_axes() -> None:
     assert found.document["stability"] == 1.0
     assert [(block["dim"], block["multiplicity"]) for block in found.document["blocks"]] == [(1, 1)] * PIXELS
     assert all(level["verdict"] == "decomposable" for level in found.document["linear_parts"]["levels"])
+    correlation = found.document["linear_parts"]["block_correlation"]
+    assert correlation["value"] < 1.5 * correlation["sampling"] < correlation["random"]
 
 
 def test_the_lines_are_the_eigenvectors_of_the_covariance() -> None:
