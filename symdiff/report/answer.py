@@ -49,6 +49,9 @@ def explanation(result: Result) -> str:
     if not {"law", "content"} <= claims.keys():
         return ""
     law, content = claims["law"].status, claims["content"].status
+    if "linear_parts" in (result.decomposition or {}):
+        said = (_CONTENT_AFFINE if is_affine(result) else _CONTENT_ACTION)[content]
+        return f"The steps themselves were linearised and decomposed, without an autoencoder: {said}."
     joint = "and" if law == content else "but"
     return f"{_LAW[law]}, {joint} {(_CONTENT_AFFINE if is_affine(result) else _CONTENT_ACTION)[content]}."
 
