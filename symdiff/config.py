@@ -76,15 +76,15 @@ class RunConfig(RunFlags):
         Checksums of the recording, where `model` is a recorded directory, and of the file `data`;
         `symdiff.plugins.resolve` fills them in.
     model_digest
-        Digest of the model, where `model` is a user's own; `symdiff.plugins.resolve` fills it in. A run is refused if
-        the model is another one by then.
+        Digest of the model, where `model` is a user's own or a plugin's; `symdiff.plugins.resolve` fills it in. A run
+        is refused if the model is another one by then.
     """
 
     group: str = Field("affine", min_length=1, description="The group family.")
     options: dict[str, Any] = Field(default_factory=dict, description="Options of the group family.")
     recording: str | None = Field(None, description="Checksum of the recording, where the model is one.")
     images: str | None = Field(None, description="Checksum of the file of held-out images.")
-    model_digest: str | None = Field(None, description="Digest of the model, where it is a user's own.")
+    model_digest: str | None = Field(None, description="Digest of the model, where it is not embedded.")
 
     def config_hash(self) -> str:
         """SHA-256 over what determines the result; where it is computed and written does not."""

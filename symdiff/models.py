@@ -8,7 +8,7 @@ from typing import Any
 
 from symdiff.diffusion import SAMPLERS, SOURCES, Denoiser, Sampler
 from symdiff.diffusion.adapters import FORMS, is_own, load_own
-from symdiff.errors import ConfigError, ModelError, SymdiffError
+from symdiff.errors import ConfigError, ModelError
 from symdiff.nearest import did_you_mean
 from symdiff.plugins import load_plugins
 
@@ -41,30 +41,13 @@ def find_denoiser(
     if model in SOURCES:
         denoiser = SOURCES[model]()
     else:
-        denoiser = load_own(model) if is_own(model) else _of_plugin(model)
+        denoiser = load_own(model) if is_own(model) else load_plugins().denoiser(model)
     if digest is not None and denoiser.digest != digest:
         raise ModelError(
             f"model {model!r} has changed: its digest is {denoiser.digest[:12]}…, not {digest[:12]}…",
             "the same command again takes the model as it is now",
         )
     return denoiser.conditioned(label, guidance)
-
-
-def _of_plugin(model: str) -> Denoiser:
-    try:
-        denoiser = load_plugins().sources[model]()
-    except SymdiffError:
-        raise
-    except Exception as error:
-        raise ModelError(
-            f"the source of model {model!r} failed: {type(error).__name__}: {error}", "--debug shows where"
-        ) from error
-    if not isinstance(denoiser, Denoiser):
-        raise ModelError(
-            f"the source of model {model!r} returned {denoiser!r:.80}, not a Denoiser",
-            "its function must return a subclass of symdiff.diffusion.Denoiser",
-        )
-    return denoiser
 
 
 def check_model(model: str) -> None:

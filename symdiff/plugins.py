@@ -18,13 +18,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from symdiff.entrypoint import Plugin, PluginStatus, describe, load
-from symdiff.errors import DataError, PluginError, UnknownGroupError
+from symdiff.errors import DataError, ModelError, PluginError, SymdiffError, UnknownGroupError
 from symdiff.hookspecs import NAMESPACE
 from symdiff.nearest import did_you_mean
 from symdiff.options import check_options
 
 if TYPE_CHECKING:
     from symdiff.config import RunConfig
+    from symdiff.diffusion import Denoiser
     from symdiff.groups import FamilyOptions, GroupFamily
     from symdiff.result import Result
 
@@ -121,6 +122,31 @@ class Registry:
         """What loads the diffusion models of plugins, by name."""
         return self._merged("model", [plugin.sources for plugin in self.plugins])
 
+    def denoiser(self, name: str) -> Denoiser:
+        """Load the diffusion model a plugin calls `name`, which is one of `sources`.
+
+        Raises
+        ------
+        ModelError
+            The plugin fails to load it, or what it returns is none.
+        """
+        from symdiff.diffusion import Denoiser
+
+        try:
+            denoiser = self.sources[name]()
+        except SymdiffError:
+            raise
+        except Exception as error:
+            raise ModelError(
+                f"the source of model {name!r} failed: {type(error).__name__}: {error}", "--debug shows where"
+            ) from error
+        if not isinstance(denoiser, Denoiser):
+            raise ModelError(
+                f"the source of model {name!r} returned {denoiser!r:.80}, not a Denoiser",
+                "its function must return a subclass of symdiff.Denoiser",
+            )
+        return denoiser
+
     @property
     def diagnostics(self) -> dict[str, Callable[[Any], Any]]:
         """Diagnostics of plugins, by name."""
@@ -179,8 +205,9 @@ def resolve(config: RunConfig) -> tuple[RunConfig, type[GroupFamily], FamilyOpti
     DataError
         The file of held-out images cannot be read.
     ModelError
-        The model is a user's own and cannot be had.
+        The model is a user's own, or a plugin's, and cannot be had.
     """
+    from symdiff.diffusion import SOURCES
     from symdiff.diffusion.adapters import digest_of_own, is_own
     from symdiff.trajectories import is_recording, read_manifest
 
@@ -191,6 +218,9 @@ def resolve(config: RunConfig) -> tuple[RunConfig, type[GroupFamily], FamilyOpti
     digest = config.model_digest
     if digest is None and recording is None and is_own(config.model):
         digest = digest_of_own(config.model)
+    elif digest is None and recording is None and config.model not in SOURCES:
+        registry = load_plugins()
+        digest = registry.denoiser(config.model).digest if config.model in registry.sources else None
     filled = {"recording": recording, "images": images, "model_digest": digest}
     filled["options"] = options.model_dump(mode="json")
     return config.model_copy(update=filled), family, options

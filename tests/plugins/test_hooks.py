@@ -67,6 +67,9 @@ def test_sources_give_models_by_name(site):
         find_denoiser("wrong")
     with pytest.raises(ModelError, match="the source of model 'failing' failed: ZeroDivisionError: division by zero"):
         find_denoiser("failing")
+    assert resolve(RunConfig(model="mine"))[0].model_digest == load_denoiser("gaussian").digest
+    with pytest.raises(ModelError, match="the source of model 'failing' failed"):
+        resolve(RunConfig(model="failing"))
     with pytest.raises(ModelError, match="no model 'mime'") as caught:
         find_denoiser("mime")
     assert "did you mean 'mine'?" in caught.value.hint
