@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from tests.report.recorded import STEPS, TIMESTEPS, arrays, metric_lines
+from tests.report import described
+from tests.report.recorded import STEPS, arrays, metric_lines
 
 MakeRun = Callable[..., Path]
 
@@ -134,31 +135,6 @@ def decomposition() -> dict[str, Any]:
     }
 
 
-def process() -> dict[str, Any]:
-    t = TIMESTEPS[:-1]
-    denoised = 1 - 0.33 * np.exp(-(((t - 260) / 170.0) ** 2))
-    mean = 1 - 0.02 * np.exp(-(((t - 240) / 150.0) ** 2))
-    ceiling = np.clip(1 - 0.03 - 0.6 * (t / 1000) ** 8, 0, 1)
-
-    def curve(values: np.ndarray, width: float) -> list[dict[str, Any]]:
-        return [
-            {
-                "value": float(v),
-                "interval": [float(v - width), float(min(1, v + width))],
-                "timestep": int(step),
-                "caution": None,
-            }
-            for v, step in zip(values, t, strict=True)
-        ]
-
-    return {
-        "shared_affine_r2": curve(mean, 0.002),
-        "shared_affine_r2_sampled": curve(ceiling * mean, 0.004),
-        "shared_affine_r2_denoised": curve(denoised, 0.02),
-        "ceiling_sampled": curve(ceiling, 0.001),
-    }
-
-
 def result_document() -> dict[str, Any]:
     return {
         "schema": "symdiff.result/1",
@@ -204,7 +180,7 @@ def result_document() -> dict[str, Any]:
             {"condition": "ρ is injective", "status": "fail", "evidence": "rank of dρ on translations is 16 of 64"},
             {"condition": "training at its floor", "status": "unknown", "evidence": "needs a longer run (--thorough)"},
         ],
-        "process": process(),
+        "process": described.maps(),
         "verdict": {
             "structured": "not supported",
             "reason": "law supported: homomorphism_error 2.3e-07; equivariance_skill 0.962, best null permuted 0.74; "
@@ -326,12 +302,17 @@ def figure_arrays() -> dict[str, np.ndarray]:
 def variants(make_run: MakeRun) -> dict[str, Callable[[], Path]]:
     """Runs of every kind a report must cope with, by name."""
     return {
-        "complete": lambda: make_run("complete", figures=arrays(), lines=metric_lines()),
+        "complete": lambda: make_run("complete", change=describe, figures=arrays(), lines=metric_lines()),
         "collapsed": lambda: make_run("collapsed", change=collapse, figures=arrays()),
         "forgetful": lambda: make_run("forgetful", change=forget),
         "rgb": lambda: make_run("rgb", figures=arrays(channels=3, size=64)),
         "bare": lambda: make_run("bare", change=bare),
     }
+
+
+def describe(document: dict[str, Any]) -> None:
+    """The process in full: figures of it are slow to draw, so that most runs here have the maps alone."""
+    document["process"] = described.process()
 
 
 def bare(document: dict[str, Any]) -> None:

@@ -40,9 +40,9 @@ def bound_terms(process: Mapping[str, Any]) -> Plate | None:
     return Plate(
         "bound-terms",
         "Terms of the bound",
-        "Where the bound comes from: t times the term of each time that was taken, how far the modelled step is from the "
-        "posterior of the forward process, with interval over images. On this axis the area under a curve is its share "
-        f"in the sum over all {number(elbo.get('of_times'))} times.",
+        "Where the bound comes from: t times the term of each time that was taken, which is how far the modelled step "
+        "is from the posterior of the forward process, with interval over images. On this axis the area under a curve "
+        f"is its share in the sum over all {number(elbo.get('of_times'))} times.",
         draw("bound-terms", plot, "bits per dimension and e-fold of t", TIME),
         f"Terms of the bound, the largest contributions: {'; '.join(peaks)}.",
     )

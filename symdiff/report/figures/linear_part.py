@@ -23,6 +23,12 @@ DECADES = 3
 
 TICKS = 5
 
+ZERO = 1e-9
+"""An eigenvalue or commutator below this is rounding."""
+
+LEAST = 0.05
+"""Smallest range of an axis from 0: what is zero up to rounding is drawn as zero."""
+
 
 def jacobian_spectrum(process: Mapping[str, Any]) -> Plate | None:
     """The leading eigenvalues of the Jacobian over time, mean and range over states."""
@@ -36,6 +42,8 @@ def jacobian_spectrum(process: Mapping[str, Any]) -> Plate | None:
         for key in ("eigenvalues", "eigenvalues_low", "eigenvalues_high")
     )
 
+    drawn = np.where(value > ZERO, value, np.nan)
+
     def plot(axes: Axes) -> None:
         for k in range(count):
             edge = k in (0, count - 1)
@@ -43,8 +51,8 @@ def jacobian_spectrum(process: Mapping[str, Any]) -> Plate | None:
             if edge:
                 axes.fill_between(t, low[:, k], high[:, k], color=colour, alpha=0.18, linewidth=0)
             label = "largest" if k == 0 else f"number 2 … {count}" if k == 1 else None
-            axes.plot(t, value[:, k], color=colour, linewidth=1.6 if edge else 0.8, label=label)
-        scale(axes, [value], decades=0.0)
+            axes.plot(t, drawn[:, k], color=colour, linewidth=1.6 if edge else 0.8, label=label)
+        scale(axes, [drawn], decades=0.0)
         forward(axes)
 
     return Plate(
@@ -85,12 +93,12 @@ def symmetry_defect(process: Mapping[str, Any]) -> Plate | None:
 def commutators(process: Mapping[str, Any]) -> Plate | None:
     """Commutators of the linear parts at every pair of levels, as a heat map."""
     found = (process.get("linear_part") or {}).get("commutators") or {}
-    matrix = np.array(found.get("matrix") or [], dtype=np.float64)
+    matrix = np.abs(np.array(found.get("matrix") or [], dtype=np.float64))
     times = found.get("timesteps") or []
     if matrix.ndim != 2 or matrix.shape != (len(times), len(times)) or not np.isfinite(matrix).any():
         return None
-    top = float(np.nanmax(np.abs(matrix)))
-    top = top if top > 1e-12 else 1.0  # rounding is not to be drawn in full colour
+    top = float(np.nanmax(matrix))
+    top = top if top > ZERO else 1.0  # rounding is not to be drawn in full colour
     limits = (top * 10.0**-DECADES, top)
 
     def compose(figure: Figure) -> None:
@@ -128,7 +136,7 @@ def _curve(process: Mapping[str, Any], key: str, name: str, title: str, caption:
     def plot(axes: Axes) -> None:
         axes.fill_between(t, low, high, color=SERIES[0], alpha=0.18, linewidth=0)
         axes.plot(t, value, marker="o", markersize=3.5, color=SERIES[0])
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, max(axes.get_ylim()[1], LEAST))
         axes.locator_params(axis="y", nbins=5)
         forward(axes)
 
