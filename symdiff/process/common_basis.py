@@ -50,16 +50,15 @@ def common_basis(
         `share` is that of the symmetric parts in the energy, and ``single``, what each matrix alone leaves in its own
         best basis: its antisymmetric part, since symmetric matrices are diagonal in their eigenvectors.
     """
-    if not len(compressed.fitted):
-        return _nothing("there is one trajectory only: a basis fitted to it has nothing to be judged on")
+    if not float(energy.sum()) > 0:
+        return nothing("the Jacobians are multiples of the identity, diagonal in every basis")
     Q, fitted, judged = (part.cpu().double() for part in compressed)
+    judged = torch.where((energy > 0)[..., None, None], judged, 0.0)
     k = Q.shape[1]
     best = joint_basis((weights.sqrt()[:, None, None] * fitted).flatten(0, 1))
     centred = (images - images.mean(0)).double() @ Q
     axes = torch.linalg.eigh(centred.T @ centred)[1]
     off, total = off_diagonal(judged, best)
-    if not float(total.sum()) > 0:
-        return _nothing("the Jacobians are multiples of the identity, diagonal in every basis")
     single = ratios(((judged - judged.mT) / 2).square().sum((-2, -1)), total)["value"]
     return {
         "residual": ratios(off, total),
@@ -69,7 +68,8 @@ def common_basis(
     }
 
 
-def _nothing(why: str) -> dict[str, Any]:
+def nothing(why: str) -> dict[str, Any]:
+    """The answer without figures."""
     return {
         "residual": figure(None, None),
         "pca_residual": figure(None, None),

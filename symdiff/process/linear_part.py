@@ -19,7 +19,7 @@ from symdiff.diffusion.jacobian import jacobian
 from symdiff.diffusion.schedule import Time
 from symdiff.errors import ConfigError
 from symdiff.process.by_level import between_levels, level_figures
-from symdiff.process.common_basis import common_basis, level_weights
+from symdiff.process.common_basis import common_basis, level_weights, nothing
 from symdiff.process.effort import Effort, chosen_levels, chosen_trajectories
 from symdiff.process.exact_route import ExactRoute
 from symdiff.process.probed_route import OnLevel, ProbedRoute
@@ -96,17 +96,20 @@ def linear_part(
     moments = route.moments()
     n = len(chosen)
     fitted, judged = list(range(n // 2)), list(range(n // 2, n))
-    weights = level_weights(moments, fitted)
-    compressed = route.compressed(fitted, judged, weights, effort.subspace)
-    others = sorted(set(range(len(trajectories))) - {chosen[s] for s in judged})
-    images = (trajectories.states[others, -1] / float(trajectories.scale[-1])).flatten(1)
+    basis = nothing("there is one trajectory only: a basis fitted to it has nothing to be judged on")
+    if fitted:
+        weights = level_weights(moments, fitted)
+        compressed = route.compressed(fitted, judged, weights, effort.subspace)
+        others = sorted(set(range(len(trajectories))) - {chosen[s] for s in judged})
+        images = (trajectories.states[others, -1] / float(trajectories.scale[-1])).flatten(1)
+        basis = common_basis(compressed, weights, moments.traceless[judged], images)
     return {
         "dimension": d,
         "states": n,
         "note": _note(trajectories, n),
         "levels": [level_figures(moments, trajectories, levels, level) for level in range(len(levels))],
         "commutators": {"timesteps": times, "matrix": between_levels(moments)},
-        "common_basis": common_basis(compressed, weights, moments.traceless[judged], images),
+        "common_basis": basis,
     }
 
 

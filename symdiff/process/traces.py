@@ -20,7 +20,7 @@ from symdiff.process.spectrum import Krylov
 
 
 class Sizes(NamedTuple):
-    """Estimates at every state, as in `Moments`; without bias, but `traceless` is larger by the share ``2/(p d)``."""
+    """Unbiased estimates at every state, as in `Moments`."""
 
     trace: Float[Tensor, " n"]
     trace_square: Float[Tensor, " n"]
@@ -70,8 +70,11 @@ def sizes(
         trace_square=trace_square,
         symmetric=_square(Q, *symmetric),
         antisymmetric=antisymmetric,
-        # Not as the difference of |J|^2 and (tr J)^2 / d: for J = c I that is all rounding.
-        traceless=_square(Q, symmetric[0] - mean * Q, symmetric[1] - mean * beyond) + antisymmetric,
+        # Not as the difference of |J|^2 and (tr J)^2 / d: for J = c I that is all rounding. The mean taken off is that
+        # of the same probes, which makes what is left smaller by the variance of the trace over d.
+        traceless=_square(Q, symmetric[0] - mean * Q, symmetric[1] - mean * beyond)
+        + antisymmetric
+        + traces.var(1) / (p * Q.shape[-1]),
     )
 
 

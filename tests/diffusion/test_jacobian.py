@@ -60,8 +60,67 @@ class _Opaque(Denoiser):
 def test_a_model_without_derivatives_is_named() -> None:
     with pytest.raises(RunError, match="'opaque' has no reverse-mode derivative"):
         jacobian(_Opaque(), states(), 3)
+    with pytest.raises(RunError, match="'opaque' has no forward-mode derivative"):
+        jacobian_products(_Opaque(), states(), 3, torch.ones(3, 1, 64, dtype=torch.float64))
+
+
+class _Branching(Denoiser):
+    """Asks for the value of its input, which no vectorised call can answer."""
+
+    def __init__(self) -> None:
+        super().__init__("branching", (1, 8, 8), Schedule.linear(), "branching")
+
+    def denoise(self, x: torch.Tensor, t: float) -> torch.Tensor:
+        return x**2 if float(x.detach().abs().max()) > 0 else x
+
+
+def test_models_that_cannot_be_vectorised_are_asked_once_for_each_direction() -> None:
+    directions = torch.randn(3, 5, 64, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    expected = 2 * states().flatten(1)[:, None] * directions
+    torch.testing.assert_close(jacobian_products(_Branching(), states(), 3, directions), expected)
+    torch.testing.assert_close(transposed_products(_Branching(), states(), 3, directions), expected)
+
+
+@pytest.mark.parametrize("at_once", [1, 64, 200, 64 * 7])
+def test_products_do_not_depend_on_how_many_are_made_at_once(monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
+    denoiser, x = load_denoiser("mixture"), states()
+    directions = torch.randn(3, 5, 64, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    expected = jacobian_products(denoiser, x, 300, directions), transposed_products(denoiser, x, 300, directions)
+    monkeypatch.setattr("symdiff.diffusion.jacobian.AT_ONCE", at_once)
+    torch.testing.assert_close(jacobian_products(denoiser, x, 300, directions), expected[0])
+    torch.testing.assert_close(transposed_products(denoiser, x, 300, directions), expected[1])
+
+
+class _Rectified(Denoiser):
+    """Linear layers without biases and rectifiers between them: positively homogeneous."""
+
+    def __init__(self) -> None:
+        super().__init__("rectified", (1, 8, 8), Schedule.linear(), "rectified")
+        generator = torch.Generator().manual_seed(2)
+        self.weights = [
+            torch.randn(shape, generator=generator, dtype=torch.float64) / 8 for shape in ((64, 96), (96, 96), (96, 64))
+        ]
+
+    def denoise(self, x: torch.Tensor, t: float) -> torch.Tensor:
+        hidden = (x.flatten(1) @ self.weights[0]).relu()
+        return ((hidden @ self.weights[1]).relu() @ self.weights[2]).reshape(x.shape)
+
+
+def test_a_network_of_rectifiers_without_biases_is_its_own_linear_part() -> None:
+    denoiser, x = _Rectified(), states()
+    output = denoiser.denoise(x, 3).flatten(1)
+    torch.testing.assert_close((jacobian(denoiser, x, 3) @ x.flatten(1)[..., None])[..., 0], output)
+    torch.testing.assert_close(jacobian_products(denoiser, x, 3, x.flatten(1)[:, None])[:, 0], output)
+    assert float(output.norm()) > 0.1
 
 
 def test_matrices_of_large_images_are_refused() -> None:
     with pytest.raises(RefusedError, match="images of 1024 numbers"):
         jacobian(_Opaque(32), torch.zeros(1, 1, 32, 32), 3)
+
+
+def test_the_limit_can_be_raised_knowingly() -> None:
+    denoiser = _Branching()
+    assert jacobian(denoiser, states(), 3, most=64).shape == (3, 64, 64)
+    with pytest.raises(RefusedError, match="limit 63"):
+        jacobian(denoiser, states(), 3, most=63)
