@@ -45,8 +45,14 @@ def _first_structure(about: Mapping[str, Any]) -> list[str]:
     scanned = about["tolerances"]
     found = [row for row in scanned if row["verdict"] == "decomposable"]
     if not found:
-        largest = f"{scanned[-1]['tolerance']:.0%}" if scanned else "any share"
-        return [f"Up to {largest} of their motion taken for noise, the linear parts do not split."]
+        whole = [row["tolerance"] for row in scanned if row["verdict"] == "irreducible"]
+        undecided = [row["tolerance"] for row in scanned if row["verdict"] != "irreducible"]
+        said = []
+        if whole:
+            said.append(f"With up to {max(whole):.1%} of their motion taken for noise the linear parts do not split.")
+        if undecided:
+            said.append(f"From {min(undecided):.1%} on it cannot be told: what would be cut is as small as that.")
+        return said
     first = found[0]
     return [
         f"With {first['tolerance']:.1%} of their motion taken for noise the linear parts split: "
