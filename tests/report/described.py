@@ -162,7 +162,7 @@ def process() -> dict[str, Any]:
         "elbo": elbo(),
         "linear_part": linear_part(),
         "linear_part_absent": None,
-        "cautions": ["x0hat was clipped to [-1, 1] before every step"],
+        "cautions": ["the estimate x̂₀ was clipped to [−1, 1] before every step"],
         "words": ["At 3 levels something was found.", "And at t = 20 it was not."],
     }
 
