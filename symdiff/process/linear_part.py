@@ -55,6 +55,7 @@ def linear_part(
                 "commutator_states": _figure(_commutator(J, J.roll(1, 0))),
                 "commutator_neighbour": _figure(_commutator(J, other)),
                 "commutator_all": _figure(everything),
+                "commutator_null": 0.7,
                 "caution": None,
             }
         )

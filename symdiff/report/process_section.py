@@ -135,14 +135,16 @@ def _linear(process: Mapping[str, Any]) -> Table | None:
             _time(level),
             number((level.get("eigenvalues") or [None])[0]),
             *(_figure(level.get(key)) for key in columns.values()),
+            number(level.get("commutator_null")),
         ]
         for level in levels
     ]
     return Table(
         "Linear part",
         f"The Jacobian ∂x̂₀/∂x at {part.get('states')} states of each level, of dimension {part.get('dimension')}. "
-        "Commutators are those of traceless parts, relative to the product of their norms.",
-        ["t", "largest eigenvalue", *columns],
+        "Commutators are those of traceless parts, relative to the two products they are the difference of; the last "
+        "column is what unrelated bases would give.",
+        ["t", "largest eigenvalue", *columns, "unrelated"],
         rows,
     )
 
