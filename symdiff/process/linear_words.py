@@ -73,6 +73,7 @@ def _commuting(part: Mapping[str, Any], alpha_bar: Mapping[float, float]) -> lis
 
 def _directions(part: Mapping[str, Any]) -> list[str]:
     levels = measured(part["levels"], "effective_rank")
+    levels = [level for level in levels if not level.get("caution")] or levels
     if not levels:
         return ["The effective rank of ∂x̂₀/∂x was not measured."]
     low, high = (pick(levels, key=lambda level: float(level["effective_rank"]["value"])) for pick in (min, max))

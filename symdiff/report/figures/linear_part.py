@@ -15,13 +15,16 @@ from symdiff.report.figures.heatmap import PAGE, colour_bar, place_axes, shade
 from symdiff.report.figures.levels import TIME, forward, of_levels, spread
 from symdiff.report.notation import number
 
-HEIGHT, LEFT, TOP, SIDE = 252, 44, 10, 176
+HEIGHT, LEFT, TOP, SIDE = 236, 44, 10, 166
 """Layout of the heat map in CSS pixels."""
 
 DECADES = 3
 """Range of its colours below the largest commutator, or below what unrelated bases would give."""
 
 TICKS = 5
+
+SHOWN = 8
+"""Eigenvalues drawn."""
 
 ZERO = 1e-9
 """An eigenvalue or commutator below this is rounding."""
@@ -35,7 +38,7 @@ def jacobian_spectrum(process: Mapping[str, Any]) -> Plate | None:
     levels = [level for level in _levels(process) if level.get("eigenvalues")]
     if not levels:
         return None
-    count = min(len(level["eigenvalues"]) for level in levels)
+    count = min(SHOWN, *(len(level["eigenvalues"]) for level in levels))
     t = np.array([level["timestep"] for level in levels], dtype=np.float64)
     value, low, high = (
         np.array([(level.get(key) or level["eigenvalues"])[:count] for level in levels], dtype=np.float64)
