@@ -10,17 +10,10 @@ from symdiff.process.ranges import Level, figure, measured, ranges
 from symdiff.report.notation import number, setting
 
 ABELIAN, NOT_ABELIAN = 0.05, 0.2
-"""Shares of the null: commutators whose interval lies below the first count as 0, above the second as not 0."""
+"""Shares of the null: commutators whose interval lies below the first count as 0, above the second as not 0.
 
-
-def commutator_null(d: int) -> float | None:
-    """Root mean square of ``|[A, B]|/(|A| |B|)`` for traceless symmetric A and B in unrelated bases.
-
-    With B turned by a random rotation, ``E|[A, B]|^2 = 2 d/((d-1)(d+2)) |A|^2 |B|^2`` in Frobenius norms, whatever the
-    spectra: ``E tr(ABAB) = (alpha + beta) tr A^2`` with ``alpha = tr B^2/((d-1)(d+2))``, ``beta = -2 alpha/d``.
-    ``None`` for fewer than two dimensions.
-    """
-    return math.sqrt(2 * d / ((d - 1) * (d + 2))) if d > 1 else None
+The null, ``commutator_null`` of a level, is the relative commutator of matrices of the same spectra in unrelated bases.
+"""
 
 
 def linear_sentences(process: Mapping[str, Any], alpha_bar: Mapping[float, float]) -> list[str]:
@@ -34,7 +27,7 @@ def linear_sentences(process: Mapping[str, Any], alpha_bar: Mapping[float, float
         *_directions(part),
         *_symmetry(part),
         *_basis(part.get("common_basis") or {}),
-        *([f"{part['note']}."] if part.get("note") else []),
+        *([f"{_capital(part['note'])}."] if part.get("note") else []),
     ]
 
 
@@ -49,20 +42,17 @@ def commuting_at(found: Mapping[str, Any] | None, null: float | None) -> str | N
 
 
 def _commuting(part: Mapping[str, Any], alpha_bar: Mapping[float, float]) -> list[str]:
-    null, found = commutator_null(int(part["dimension"])), []
+    found = []
     for key, text in (
         ("commutator_neighbour", "at one level and the next"),
         ("commutator_all", "at one level and all others"),
     ):
-        levels = measured(part["levels"], key)
-        if not levels or null is None:
+        levels = [level for level in measured(part["levels"], key) if level.get("commutator_null")]
+        if not levels:
             found.append(f"Whether the linear parts of the steps {text} commute was not measured.")
             continue
-        answers = [commuting_at(level[key], null) for level in levels]
+        answers = [commuting_at(level[key], level["commutator_null"]) for level in levels]
         where = {kind: [i for i, answer in enumerate(answers) if answer == kind] for kind in ("yes", "no", "open")}
-        worst = max(levels, key=lambda level: float(level[key]["value"]))
-        limits = f"{setting(ABELIAN)} and {setting(NOT_ABELIAN)} of {number(null, 2)}, what unrelated bases would give"
-        largest = f"largest at t = {number(worst['timestep'])}, {figure(worst[key])}; limits {limits}"
         if len(where["yes"]) == len(levels):
             answer = "they do at all levels"
         else:
@@ -72,14 +62,18 @@ def _commuting(part: Mapping[str, Any], alpha_bar: Mapping[float, float]) -> lis
                 if where[kind]
             ]
             answer = "; ".join(parts)
+        worst = max(levels, key=lambda level: float(level[key]["value"]))
         found.append(
-            f"Do the linear parts of the steps {text} commute? {_capital(answer)} (relative commutator {largest})."
+            f"Do the linear parts of the steps {text} commute? {_capital(answer)} (relative commutator largest at "
+            f"t = {number(worst['timestep'])}, {figure(worst[key])}, where unrelated bases would give "
+            f"{number(worst['commutator_null'])}; limits {setting(ABELIAN)} and {setting(NOT_ABELIAN)} of that)."
         )
     return found
 
 
 def _directions(part: Mapping[str, Any]) -> list[str]:
     levels = measured(part["levels"], "effective_rank")
+    levels = [level for level in levels if not level.get("caution")] or levels
     if not levels:
         return ["The effective rank of ∂x̂₀/∂x was not measured."]
     low, high = (pick(levels, key=lambda level: float(level["effective_rank"]["value"])) for pick in (min, max))

@@ -46,16 +46,16 @@ def recording_cautions(trajectories: Trajectories) -> list[str]:
     if rounded(trajectories):
         found.append(
             f"states are stored in {storage_format(trajectories)}: shared maps hardly suffer, but translations taken "
-            "by difference, v = x' - a x, are wrong by percents, and so are products of elements"
+            "by difference, v = x′ − a x, are wrong by percents, and so are products of elements"
         )
     if trajectories.info.get("clip"):
         found.append(
-            "x0hat was clipped to [-1, 1] before every step: the steps are those of the clipped model, and not affine "
-            "where clipping acts"
+            "the estimate x̂₀ was clipped to [−1, 1] before every step: the steps are those of the clipped model, and "
+            "not affine where clipping acts"
         )
     if not trajectories.one_step:
         found.append(
-            "a recorded step is more than P x + Q x0hat + s z (earlier estimates, several calls of the model or states "
+            "a recorded step is more than P x + Q x̂₀ + s z (earlier estimates, several calls of the model or states "
             "left out): maps of the step are fitted to the next state itself"
         )
     return found

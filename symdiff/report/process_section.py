@@ -39,11 +39,11 @@ def section(process: Mapping[str, Any]) -> Section:
 def _cautions(process: Mapping[str, Any]) -> list[str]:
     """What speaks against single figures, each once."""
     entries: list[Any] = [entry for levels in process.values() if isinstance(levels, list) for entry in levels]
-    for name in ("elbo", "linear_part"):
-        part = process.get(name) or {}
-        entries += [part, *(part.get("levels") or ())]
-    entries += (process.get("group") or {}).values()
+    entries += [process.get("elbo") or {}, *(process.get("group") or {}).values()]
     found = [entry["caution"] for entry in entries if isinstance(entry, Mapping) and entry.get("caution")]
+    # What speaks against a Jacobian holds at its level.
+    levels = (process.get("linear_part") or {}).get("levels") or ()
+    found += [f"∂x̂₀/∂x at t = {_time(level)}: {level['caution']}" for level in levels if level.get("caution")]
     return list(dict.fromkeys(str(caution) for caution in found))
 
 
@@ -135,14 +135,16 @@ def _linear(process: Mapping[str, Any]) -> Table | None:
             _time(level),
             number((level.get("eigenvalues") or [None])[0]),
             *(_figure(level.get(key)) for key in columns.values()),
+            number(level.get("commutator_null")),
         ]
         for level in levels
     ]
     return Table(
         "Linear part",
         f"The Jacobian ∂x̂₀/∂x at {part.get('states')} states of each level, of dimension {part.get('dimension')}. "
-        "Commutators are those of traceless parts, relative to the product of their norms.",
-        ["t", "largest eigenvalue", *columns],
+        "Commutators are those of traceless parts, relative to the two products they are the difference of; the last "
+        "column is what unrelated bases would give.",
+        ["t", "largest eigenvalue", *columns, "unrelated"],
         rows,
     )
 

@@ -110,9 +110,12 @@ def linear_part() -> dict[str, Any]:
                 "effective_rank": figure(10.0 + 7 * k, 1.0),
                 "trace": figure(1.0 + 6 * k, 0.3),
                 "symmetry_defect": figure(0.6 - 0.1 * k),
-                "commutator_states": figure(0.1, 0.01),
-                "commutator_neighbour": figure(0.06, 0.01) if k < 4 else figure(0.001, 0.0005),
+                "commutator_states": figure(0.3, 0.01),
+                "commutator_neighbour": [figure(0.3), figure(0.2), figure(0.01, 0.01), figure(0.1, 0.08)][k]
+                if k < 4
+                else figure(None),
                 "commutator_all": figure(0.13, 0.03),
+                "commutator_null": 0.72,
                 "caution": None,
             }
         )
@@ -124,7 +127,12 @@ def linear_part() -> dict[str, Any]:
         "note": None,
         "levels": levels,
         "commutators": {"timesteps": times, "matrix": matrix},
-        "common_basis": {"residual": figure(0.3), "pca_residual": 0.35, "null": 0.97, "note": None},
+        "common_basis": {
+            "residual": figure(0.3),
+            "pca_residual": figure(0.35),
+            "null": {"random_basis": 0.97, "single": 0.1},
+            "note": "fitted to 8 trajectories, judged on 8 others",
+        },
     }
 
 
@@ -162,7 +170,7 @@ def process() -> dict[str, Any]:
         "elbo": elbo(),
         "linear_part": linear_part(),
         "linear_part_absent": None,
-        "cautions": ["x0hat was clipped to [-1, 1] before every step"],
+        "cautions": ["the estimate x̂₀ was clipped to [−1, 1] before every step"],
         "words": ["At 3 levels something was found.", "And at t = 20 it was not."],
     }
 

@@ -103,7 +103,12 @@ def test_cautions_are_told_once() -> None:
     process["elbo"]["caution"] = "few images"
     process["linear_part"]["levels"][2]["caution"] = "few states"
     process["group"]["v"]["caution"] = "half precision"
-    assert section(process).cautions == ["few trajectories", "few images", "few states", "half precision"]
+    assert section(process).cautions == [
+        "few trajectories",
+        "few images",
+        "half precision",
+        "∂x̂₀/∂x at t = 500: few states",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -15,13 +15,16 @@ from symdiff.report.figures.heatmap import PAGE, colour_bar, place_axes, shade
 from symdiff.report.figures.levels import TIME, forward, of_levels, spread
 from symdiff.report.notation import number
 
-HEIGHT, LEFT, TOP, SIDE = 252, 44, 10, 176
+HEIGHT, LEFT, TOP, SIDE = 236, 44, 10, 166
 """Layout of the heat map in CSS pixels."""
 
 DECADES = 3
 """Range of its colours below the largest commutator, or below what unrelated bases would give."""
 
 TICKS = 5
+
+SHOWN = 8
+"""Eigenvalues drawn."""
 
 ZERO = 1e-9
 """An eigenvalue or commutator below this is rounding."""
@@ -35,7 +38,7 @@ def jacobian_spectrum(process: Mapping[str, Any]) -> Plate | None:
     levels = [level for level in _levels(process) if level.get("eigenvalues")]
     if not levels:
         return None
-    count = min(len(level["eigenvalues"]) for level in levels)
+    count = min(SHOWN, *(len(level["eigenvalues"]) for level in levels))
     t = np.array([level["timestep"] for level in levels], dtype=np.float64)
     value, low, high = (
         np.array([(level.get(key) or level["eigenvalues"])[:count] for level in levels], dtype=np.float64)
@@ -115,16 +118,21 @@ def commutators(process: Mapping[str, Any]) -> Plate | None:
         figure.text(*below, "t", color=MUTED, ha="center", fontsize=11)
         colour_bar(place_axes(figure, LEFT + SIDE + 24, TOP + 12, WIDTH - LEFT - SIDE - 44, 7), limits, PAGE)
         where = (LEFT + SIDE + 24) / WIDTH, 1 - (TOP + 46) / HEIGHT
-        figure.text(*where, "‖[A, B]‖/‖A‖‖B‖", color=MUTED, fontsize=9.5, va="top")
+        figure.text(*where, "relative ‖AB − BA‖", color=MUTED, fontsize=9.5, va="top")
 
     return Plate(
         "commutators",
         "Commutators of the linear parts",
-        "Commutators of the traceless linear parts at every pair of levels, relative to their norms; transparent is "
-        f"{number(limits[0], 1)} and less. In unrelated bases they would be near √(2/d).",
+        "Commutators of the traceless linear parts at every pair of levels, relative to the two products they are the "
+        f"difference of; transparent is {number(limits[0], 1)} and less.{_null(process)}",
         draw_figure("commutators", compose, HEIGHT),
         f"Heat map of {len(times)} × {len(times)} commutators between {spread(_off_diagonal(matrix))}.",
     )
+
+
+def _null(process: Mapping[str, Any]) -> str:
+    nulls = [level["commutator_null"] for level in _levels(process) if level.get("commutator_null") is not None]
+    return f" In unrelated bases they would be {number(max(nulls))}." if nulls else ""
 
 
 def _curve(process: Mapping[str, Any], key: str, name: str, title: str, caption: str, ylabel: str) -> Plate | None:
