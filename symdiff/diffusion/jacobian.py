@@ -7,6 +7,7 @@ semidefinite (Efron 2011, "Tweedie's formula and selection bias", and its second
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -32,7 +33,8 @@ def jacobian_products(
 ) -> Float[Tensor, "n k d"]:
     """``J u`` at every state for k directions each, by forward-mode differentiation.
 
-    The model itself is evaluated once a state, whatever k: the directions share it.
+    The model itself is evaluated once a state, whatever k: the directions share it. Where an operation of the model has
+    no forward-mode derivative, ``J u`` is the derivative of ``J^T w``, which is linear in w, in reverse mode.
 
     Parameters
     ----------
@@ -48,7 +50,7 @@ def jacobian_products(
     Raises
     ------
     RunError
-        The model has no forward-mode derivative.
+        The model has neither derivative.
     """
 
     def push(states: Tensor, tangents: Tensor) -> Tensor:
@@ -58,7 +60,16 @@ def jacobian_products(
     def push_all(states: Tensor, tangents: Tensor) -> Tensor:
         return torch.func.vmap(lambda tangent: push(states, tangent))(tangents)
 
-    return _products(push_all, push, denoiser, x, directions, "forward")
+    def pull_twice(states: Tensor, tangents: Tensor) -> Tensor:
+        with torch.enable_grad():
+            states = states.detach().requires_grad_()
+            output = denoiser.denoise(states, t)
+            cotangent = torch.zeros_like(output).requires_grad_()
+            [pulled] = torch.autograd.grad(output, states, cotangent, create_graph=True)
+            [product] = torch.autograd.grad(pulled, cotangent, tangents, is_grads_batched=True)
+        return product
+
+    return _products((push_all, pull_twice, _repeated(push)), denoiser, x, directions, "forward")
 
 
 def transposed_products(
@@ -72,7 +83,7 @@ def transposed_products(
             [product] = torch.autograd.grad(denoiser.denoise(states, t), states, cotangents, is_grads_batched=several)
         return product
 
-    return _products(lambda states, all_of: pull(states, all_of, True), pull, denoiser, x, directions, "reverse")
+    return _products((partial(pull, several=True), _repeated(pull)), denoiser, x, directions, "reverse")
 
 
 def jacobian(
@@ -109,62 +120,47 @@ def step_matrix(J: Float[Tensor, "*batch d d"], P: float, Q: float, scale: float
     return P * torch.eye(J.shape[-1], dtype=J.dtype, device=J.device) + (Q / scale) * J
 
 
-def _products(
-    shared: Product,
-    single: Callable[[Tensor, Tensor], Tensor],
-    denoiser: Denoiser,
-    x: Tensor,
-    directions: Tensor,
-    mode: str,
-) -> Tensor:
-    """All products, a bounded number of images at a time.
+def _products(attempts: tuple[Product, ...], denoiser: Denoiser, x: Tensor, directions: Tensor, mode: str) -> Tensor:
+    """All products, a bounded number of images at a time, by the first of `attempts` that the model admits.
 
-    `shared` takes all directions of some states together and asks the model once for each state. Models made of
-    operations that cannot be vectorised in this way are asked once for each pair, by `single`: the products are the
-    same, and cost more.
+    All of them give the same products, the earlier ones at less cost.
     """
     n, k, d = directions.shape
     images = max(1, AT_ONCE // d)
     together = min(k, images)
     rows = max(1, images // together)
-    parts = [
-        torch.cat(
-            [
-                _attempt(shared, single, denoiser, x[i : i + rows], directions[i : i + rows, j : j + together], mode)
-                for j in range(0, k, together)
-            ],
-            dim=1,
-        )
-        for i in range(0, n, rows)
-    ]
-    return torch.cat(parts)
+    found = torch.empty_like(directions)
+    for i in range(0, n, rows):
+        for j in range(0, k, together):
+            part = directions[i : i + rows, j : j + together]
+            states = x[i : i + rows]
+            product = _first(attempts, denoiser, states, part.transpose(0, 1).reshape(-1, *states.shape), mode)
+            found[i : i + rows, j : j + together] = product.flatten(2).transpose(0, 1)
+    return found
 
 
-def _attempt(
-    shared: Product,
-    single: Callable[[Tensor, Tensor], Tensor],
-    denoiser: Denoiser,
-    x: Tensor,
-    directions: Tensor,
-    mode: str,
-) -> Tensor:
-    n, k, d = directions.shape
-    # The fused attention kernels have no forward-mode derivative.
-    with sdpa_kernel(SDPBackend.MATH):
+def _first(attempts: tuple[Product, ...], denoiser: Denoiser, x: Tensor, directions: Tensor, mode: str) -> Tensor:
+    failures = []
+    for attempt in attempts:
         try:
-            tangents = directions.transpose(0, 1).reshape(k, *x.shape)
-            return shared(x, tangents).detach().reshape(k, n, d).transpose(0, 1)
-        except torch.cuda.OutOfMemoryError:
-            raise
-        except RuntimeError:
-            pass  # whether the model or only its vectorisation is at fault, the next attempt tells
-        try:
-            repeated = x.repeat_interleave(k, dim=0)
-            return single(repeated, directions.reshape(repeated.shape)).detach().reshape(n, k, d)
+            # The fused attention kernels have no forward-mode and no second derivative.
+            with sdpa_kernel(SDPBackend.MATH):
+                return attempt(x, directions).detach()
         except torch.cuda.OutOfMemoryError:
             raise
         except RuntimeError as error:
-            raise RunError(
-                f"model {denoiser.name!r} has no {mode}-mode derivative: {error}",
-                "write the operation named above with ones that torch can differentiate",
-            ) from error
+            failures.append(error)
+    raise RunError(
+        f"model {denoiser.name!r} has no {mode}-mode derivative: {failures[-1]}",
+        "write the operation named above with ones that torch can differentiate",
+    ) from failures[-1]
+
+
+def _repeated(single: Product) -> Product:
+    """The same for a product of each state with one direction: states are repeated, the model asked for each again."""
+
+    def product(x: Tensor, directions: Tensor) -> Tensor:
+        states = x.repeat(len(directions), 1, 1, 1)
+        return single(states, directions.flatten(0, 1)).reshape(directions.shape)
+
+    return product

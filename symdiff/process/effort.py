@@ -42,6 +42,14 @@ class Effort:
     shown: int = 12
     subspace: int = 64
 
+    def products(self, d: int) -> int:
+        """Products with J and its transpose that all of it takes, at images of d numbers."""
+        if self.dense:
+            return self.levels * self.trajectories * d
+        state = 2 * self.block * self.depth + 2 * self.probes + self.levels + 4  # spectrum, norms, commutators
+        judged = self.trajectories - self.trajectories // 2
+        return self.levels * (self.trajectories * state + judged * min(self.subspace, d))
+
     @classmethod
     def for_pixels(cls, d: int, thorough: bool = False) -> Effort:
         """The default for images of d numbers."""

@@ -91,6 +91,27 @@ def test_products_do_not_depend_on_how_many_are_made_at_once(monkeypatch: pytest
     torch.testing.assert_close(transposed_products(denoiser, x, 300, directions), expected[1])
 
 
+class _Normalised(Denoiser):
+    """Group normalisation in a memory layout in which torch has no forward-mode derivative of it."""
+
+    def __init__(self) -> None:
+        super().__init__("normalised", (4, 4, 4), Schedule.linear(), "normalised")
+
+    def denoise(self, x: torch.Tensor, t: float) -> torch.Tensor:
+        return torch.nn.functional.group_norm(x.to(memory_format=torch.channels_last), 2)
+
+
+def test_operations_without_a_forward_mode_derivative_are_differentiated_twice_in_reverse() -> None:
+    denoiser = _Normalised()
+    x, u = torch.randn(2, 3, 4, 4, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    with pytest.raises(RuntimeError, match="view"):
+        torch.func.jvp(lambda y: denoiser.denoise(y, 3), (x,), (u,))
+    step = 1e-6 * u
+    expected = (denoiser.denoise(x + step, 3) - denoiser.denoise(x - step, 3)) / 2e-6
+    found = jacobian_products(denoiser, x, 3, u.flatten(1)[:, None])
+    torch.testing.assert_close(found[:, 0], expected.flatten(1), rtol=1e-6, atol=1e-8)
+
+
 class _Rectified(Denoiser):
     """Linear layers without biases and rectifiers between them: positively homogeneous."""
 
