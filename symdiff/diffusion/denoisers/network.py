@@ -21,6 +21,7 @@ from symdiff.errors import ModelError
 
 METADATA_KEY = "symdiff"
 DIGITS_WEIGHTS = Path(__file__).parents[1] / "weights" / "digits.safetensors"
+MNIST_WEIGHTS = Path(__file__).parents[1] / "weights" / "mnist.safetensors"
 
 
 class NetworkDenoiser(Denoiser):
@@ -117,7 +118,7 @@ def load_network(path: Path, name: str) -> NetworkDenoiser:
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ModelError(
             f"cannot read a network from {path}: {type(error).__name__}: {error}",
-            "reinstall symdiff, or train it again with: python -m symdiff.diffusion.digits",
+            "reinstall symdiff, or train it again with: python -m symdiff.diffusion.train digits (or mnist)",
         ) from error
     return NetworkDenoiser(network, schedule, name)
 
