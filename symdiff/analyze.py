@@ -47,8 +47,9 @@ from symdiff.result import Estimate, Result
 from symdiff.rundir import RunDirectory
 from symdiff.structure import Structure, split
 from symdiff.training import objective
-from symdiff.trajectories import Sequences, Trajectories, affordable, is_recording, read_store, recorded, resolve_device
+from symdiff.trajectories import Sequences, Trajectories, affordable, is_recording, load_store, recorded, resolve_device
 from symdiff.trajectories.appearing import disk_errors
+from symdiff.trajectories.parts import parts
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +73,7 @@ def analyze(
     force: bool = False,
     rescore: bool = False,
     progress: Progress | None = None,
+    memory: int | None = None,
 ) -> Result:
     """Record trajectories, train the autoencoder, diagnose it, and write a run directory.
 
@@ -88,6 +90,9 @@ def analyze(
         Compute diagnostics, verdict and report of a finished run again, from its trained models.
     progress
         Told of every phase and step.
+    memory
+        Bytes that states may take up in memory, a quarter of the machine's by default: a larger recording is trained on
+        from disk, and diagnostics rest on the held-out trajectories that fit.
 
     Raises
     ------
@@ -103,7 +108,7 @@ def analyze(
     device = resolve_device(config.device)
     earlier = directory.result().warnings if rescore else []
     with directory.writing(), _collected() as caught:
-        run = _Run(config, directory, device, progress or Silent())
+        run = _Run(config, directory, device, progress or Silent(), memory)
         run.record()
         run.open(family(run.recording.observation_shape, options))
         run.train(read_models(directory / "hae.safetensors") if rescore else None, earlier)
@@ -125,6 +130,7 @@ class _Run:
     directory: RunDirectory
     device: torch.device
     progress: Progress
+    memory: int | None = None
     timing: dict[str, float] = field(default_factory=dict)
 
     recording: Trajectories = field(init=False)
@@ -147,7 +153,7 @@ class _Run:
         """The trajectories: of a recorded directory, of the cache, or of the model."""
         with self.phase("record"):
             if is_recording(self.config.model):
-                self.recording = read_store(Path(self.config.model).expanduser())
+                self.recording = load_store(self.config.model, self.memory)
                 self._warn_of_settings_without_effect()
                 return
             self.recording, cached = recorded(
@@ -157,6 +163,7 @@ class _Run:
                 self.config.trajectories,
                 self.config.seed,
                 self.device,
+                memory=self.memory,
                 on_progress=self.progress.update,
             )
             log.info("%d trajectories %s", len(self.recording), "from the cache" if cached else "recorded")
@@ -176,8 +183,9 @@ class _Run:
         """Fix the family and split the recording: 70% to train on, 10% to choose by, 20% to judge by."""
         self.family = family
         self.latent = family.latent_dimension(self.config.latent)
-        self.train_part, self.validation_part, test = self.recording.split(seed=self.config.seed)
-        self.test_part = replace(test, states=test.states.double(), denoised=test.denoised.double())
+        self.train_part, self.validation_part, self.train_sample, self.test_part = parts(
+            self.recording, self.config.seed, self.memory
+        )
         family.sequences(self.train_part, self.config.length, 1)  # refuses a length that does not fit, before training
 
     def train(self, trained: States | None, earlier: list[str]) -> None:
@@ -253,7 +261,7 @@ class _Run:
             forms = self._forms(evaluation, estimates)
             conditions = list(guarantees(evaluation, estimates, floor=self._floor(evaluation)))
             process = shared_affine_r2(
-                self.train_part, self.test_part, seed=self.config.seed, replicates=evaluation.bootstrap
+                self.train_sample, self.test_part, seed=self.config.seed, replicates=evaluation.bootstrap
             )
         with self.phase("decompose"):
             structure = self._decompose(evaluation)
@@ -346,7 +354,7 @@ class _Run:
             found = estimates if name == self.fit.form else headline(evaluation.with_model(_double(model)))
             rows[name] = {key: found[key].value for key in HEADLINE if key in found}
             rows[name]["caution"] = found["action_energy"].caution
-        rows["pca"] = dict(pca_row(evaluation, self.train_part, self.latent))
+        rows["pca"] = dict(pca_row(evaluation, self.train_sample, self.latent))
         return rows
 
     def _floor(self, evaluation: Evaluation) -> tuple[float, float] | None:

@@ -174,12 +174,13 @@ def resolve(config: RunConfig) -> tuple[RunConfig, type[GroupFamily], FamilyOpti
     ConfigError
         An option is unknown, of the wrong type or out of range.
     StoreError
-        The model is a recorded directory that cannot be read.
+        The model is a recorded directory that cannot be read, or is not finished.
     """
-    from symdiff.trajectories import is_recording, read_manifest
+    from symdiff.trajectories import is_recording, read_manifest, refuse_unfinished
 
     family = load_plugins().family(config.group)
     options = check_options(family.Options, config.options, family.name)
+    refuse_unfinished(config.model)
     recording = read_manifest(config.model)["checksum"] if is_recording(config.model) else None
     filled = {"options": options.model_dump(mode="json"), "recording": recording}
     return config.model_copy(update=filled), family, options
