@@ -26,6 +26,7 @@ def analyze(
     force: bool = False,
     rescore: bool = False,
     progress: Progress | None = None,
+    memory: int | None = None,
 ) -> Result:
     """Record trajectories, train the autoencoder, diagnose it, and write a run directory.
 
@@ -42,6 +43,9 @@ def analyze(
         Compute diagnostics, verdict and report of a finished run again, from its trained models.
     progress
         Told of every phase and step.
+    memory
+        Bytes that states may take up in memory, a quarter of the machine's by default: a larger recording is trained on
+        from disk, and diagnostics rest on the held-out trajectories that fit.
 
     Raises
     ------
@@ -60,7 +64,7 @@ def analyze(
     with directory.writing(), warnings_kept() as caught:
         # A shape is needed to ask how the family works: that its steps are linearised does not depend on which.
         kind: type[Run] = LearnedRun if family.of((1, 1, 1), options).linearisation() is None else LinearisedRun
-        run = kind(config, directory, device, progress or Silent(), data)
+        run = kind(config, directory, device, progress or Silent(), data, memory)
         run.record()
         run.open(family.of(run.recording.observation_shape, options))
         result = run.answer(caught, earlier).model_copy(update={"timing": dict(run.timing)})

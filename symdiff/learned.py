@@ -230,7 +230,7 @@ class LearnedRun(Run):
             found = estimates if name == self.fit.form else headline(evaluation.with_model(_double(model)))
             rows[name] = {key: found[key].value for key in HEADLINE if key in found}
             rows[name]["caution"] = found["action_energy"].caution
-        rows["pca"] = dict(pca_row(evaluation, self.train_part, self.latent))
+        rows["pca"] = dict(pca_row(evaluation, self.train_sample, self.latent))
         return rows
 
     def _floor(self, evaluation: Evaluation) -> tuple[float, float] | None:

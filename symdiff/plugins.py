@@ -201,7 +201,7 @@ def resolve(config: RunConfig) -> tuple[RunConfig, type[GroupFamily], FamilyOpti
     ConfigError
         An option is unknown, of the wrong type or out of range.
     StoreError
-        The model is a recorded directory that cannot be read.
+        The model is a recorded directory that cannot be read, or is not finished.
     DataError
         The file of held-out images cannot be read.
     ModelError
@@ -209,10 +209,11 @@ def resolve(config: RunConfig) -> tuple[RunConfig, type[GroupFamily], FamilyOpti
     """
     from symdiff.diffusion import SOURCES
     from symdiff.diffusion.adapters import digest_of_own, is_own
-    from symdiff.trajectories import is_recording, read_manifest
+    from symdiff.trajectories import is_recording, read_manifest, refuse_unfinished
 
     family = load_plugins().family(config.group)
     options = check_options(family.Options, config.options, family.name)
+    refuse_unfinished(config.model)
     recording = read_manifest(config.model)["checksum"] if is_recording(config.model) else None
     images = checksum(config.data) if config.data is not None else None
     digest = config.model_digest

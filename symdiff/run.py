@@ -8,8 +8,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -26,7 +25,8 @@ from symdiff.process import describe, model_of, refuse_other_shape
 from symdiff.progress import Progress
 from symdiff.result import Result
 from symdiff.rundir import RunDirectory
-from symdiff.trajectories import Trajectories, is_recording, read_store, recorded
+from symdiff.trajectories import Trajectories, is_recording, load_store, recorded
+from symdiff.trajectories.parts import parts
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +46,7 @@ class Run(ABC):
     device: torch.device
     progress: Progress
     data: HeldOut | None = None
+    memory: int | None = None
     timing: dict[str, float] = field(default_factory=dict)
 
     recording: Trajectories = field(init=False)
@@ -79,7 +80,7 @@ class Run(ABC):
         """The trajectories: of a recorded directory, of the cache, or of the model."""
         with self.phase("record"):
             if is_recording(self.config.model):
-                self.recording = read_store(Path(self.config.model).expanduser())
+                self.recording = load_store(self.config.model, self.memory)
                 self.model_caveats = self.recording.info.get("caveats", [])
                 self._warn_of_settings_without_effect()
                 self.denoiser, self.model_absent = model_of(self.recording)
@@ -92,7 +93,7 @@ class Run(ABC):
             sampler = find_sampler(asked.sampler, denoiser)
             numbers = (asked.steps, asked.trajectories, asked.seed)
             self.recording, cached = recorded(
-                denoiser, sampler, *numbers, self.device, on_progress=self.progress.update
+                denoiser, sampler, *numbers, self.device, memory=self.memory, on_progress=self.progress.update
             )
             log.info("%d trajectories %s", len(self.recording), "from the cache" if cached else "recorded")
 
@@ -114,8 +115,9 @@ class Run(ABC):
     def open(self, family: GroupFamily) -> None:
         """Fix the family and split the recording: 70% to train on, 10% to choose by, 20% to judge by."""
         self.family = family
-        self.train_part, self.validation_part, test = self.recording.split(seed=self.config.seed)
-        self.test_part = replace(test, states=test.states.double(), denoised=test.denoised.double())
+        self.train_part, self.validation_part, self.train_sample, self.test_part = parts(
+            self.recording, self.config.seed, self.memory
+        )
 
     @property
     def pictures_of(self) -> Pictures:
@@ -133,7 +135,7 @@ class Run(ABC):
             return describe(
                 self.recording,
                 self.denoiser,
-                train=self.train_part,
+                train=self.train_sample,
                 test=self.test_part,
                 seed=self.config.seed,
                 thorough=self.config.thorough,

@@ -15,6 +15,7 @@ from symdiff.errors import DivergedError, NonFiniteError
 from symdiff.groups import FamilyOptions, GroupFamily
 from symdiff.hae import HAE, losses
 from symdiff.trajectories import Sequences, Trajectories, affordable
+from symdiff.trajectories.stream import AHEAD, prefetched
 
 WARM_UP = 50
 LOG_EVERY = 10
@@ -61,10 +62,14 @@ class Data:
     device: torch.device
 
     def batch(self, step: int) -> Sequences:
-        """The batch of a step: a function of the seed and the step alone, so that a resumed run sees the same."""
+        """The batch of a step, on the CPU.
+
+        It is a function of the seed and the step alone, so that a resumed run sees the same, and so that it may be
+        made before its turn.
+        """
         generator = torch.Generator().manual_seed((self.seed << 24) + step)
         n = affordable(self.family.options.batch, self.length, math.prod(self.train.observation_shape))
-        return self.family.sequences(self.train, self.length, n, generator).to(self.device)
+        return self.family.sequences(self.train, self.length, n, generator)
 
     def held_out(self) -> Sequences:
         """The validation sequences, always the same."""
@@ -118,6 +123,7 @@ def train_stage(
     checkpoint: Checkpoint,
     on_step: Callable[[int, float], None] | None = None,
     on_line: Callable[[dict[str, Any]], None] | None = None,
+    ahead: int = AHEAD,
 ) -> Outcome:
     """Train `model` in place and leave it with the weights that did best on validation sequences.
 
@@ -132,6 +138,8 @@ def train_stage(
         Called with the steps done and the last training loss.
     on_line
         Called with every line of ``metrics.jsonl``, those of the steps before a resumption included.
+    ahead
+        Batches a thread makes ahead; 0 for none. The result does not depend on it.
 
     Raises
     ------
@@ -162,40 +170,41 @@ def train_stage(
     for line in history:
         tell(line)
     reason = f"step budget of {stage.steps} spent"
-    while step < stage.steps:
-        rate = _schedule(step, stage)
-        for group in optimiser.param_groups:
-            group["lr"] = rate * group["scale"]
-        terms = objective(model, data.batch(step), options, stage.penalty * step / stage.steps)
-        optimiser.zero_grad(set_to_none=True)
-        terms.loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP_NORM)
-        optimiser.step()
-        step += 1
-        if step % LOG_EVERY == 0 or step == stage.steps:
-            loss = _finite(float(terms.loss.detach()), stage, step)
-            if loss > EXPLOSION * max(abs(start), 1e-3):
-                raise DivergedError(
-                    f"stage {stage.name}: the training loss grew from {start:.3g} to {loss:.3g} at step {step}",
-                    "lower -o learning_rate or -o gamma, or shorten --length",
-                )
-            evaluate = step % EVALUATE_EVERY == 0 or step == stage.steps
-            validation = _finite(validate(), stage, step) if evaluate else None
-            history.append(_line(stage, step, terms, validation, rate))
-            tell(history[-1])
-            if on_step is not None:
-                on_step(step, loss)
-            if validation is not None:
-                if validation < best[0]:
-                    best, weights = (validation, step), _copy(model)
-                elif step - best[1] >= PATIENCE * EVALUATE_EVERY:
-                    reason = f"validation loss has not improved since step {best[1]}"
-                    break
-                checkpoint.save(
-                    stage.name,
-                    {"model": model.state_dict(), "optimiser": optimiser.state_dict(), "step": step, "start": start,
-                     "best": best[0], "best_step": best[1], "weights": weights, "history": history},
-                )  # fmt: skip
+    with prefetched(data.batch, range(step, stage.steps), data.device, ahead) as batches:
+        while step < stage.steps:
+            rate = _schedule(step, stage)
+            for group in optimiser.param_groups:
+                group["lr"] = rate * group["scale"]
+            terms = objective(model, next(batches), options, stage.penalty * step / stage.steps)
+            optimiser.zero_grad(set_to_none=True)
+            terms.loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP_NORM)
+            optimiser.step()
+            step += 1
+            if step % LOG_EVERY == 0 or step == stage.steps:
+                loss = _finite(float(terms.loss.detach()), stage, step)
+                if loss > EXPLOSION * max(abs(start), 1e-3):
+                    raise DivergedError(
+                        f"stage {stage.name}: the training loss grew from {start:.3g} to {loss:.3g} at step {step}",
+                        "lower -o learning_rate or -o gamma, or shorten --length",
+                    )
+                evaluate = step % EVALUATE_EVERY == 0 or step == stage.steps
+                validation = _finite(validate(), stage, step) if evaluate else None
+                history.append(_line(stage, step, terms, validation, rate))
+                tell(history[-1])
+                if on_step is not None:
+                    on_step(step, loss)
+                if validation is not None:
+                    if validation < best[0]:
+                        best, weights = (validation, step), _copy(model)
+                    elif step - best[1] >= PATIENCE * EVALUATE_EVERY:
+                        reason = f"validation loss has not improved since step {best[1]}"
+                        break
+                    checkpoint.save(
+                        stage.name,
+                        {"model": model.state_dict(), "optimiser": optimiser.state_dict(), "step": step, "start": start,
+                         "best": best[0], "best_step": best[1], "weights": weights, "history": history},
+                    )  # fmt: skip
     model.load_state_dict(weights)
     if best[1] == 0 and step:
         reason += "; the start was not improved on and is kept"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -36,12 +39,21 @@ def record(
     seed: Seed = None,
     device: Device = None,
     clip: Annotated[bool, typer.Option("--clip", help="Clip predicted images to [-1, 1] in every step.")] = False,
+    dtype: Annotated[
+        str, typer.Option("--dtype", metavar="FORMAT", help="Of the states on disk: fp32, bf16 or fp16.")
+    ] = "fp32",
+    every: Annotated[
+        int, typer.Option("--every", metavar="K", help="Keep every K-th state, and the first and the last.")
+    ] = 1,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = 0,
     debug: Debug = False,
 ) -> Outcome:
-    """Record reverse-process trajectories of MODEL into DIR: safetensors shards and a manifest with checksums."""
+    """Record reverse-process trajectories of MODEL into DIR: safetensors shards and a manifest with checksums.
+
+    The shards appear while sampling goes on. Whatever ends it, the same command goes on from those that are there.
+    """
     from symdiff.settings import gather
 
     given = {
@@ -60,9 +72,13 @@ def record(
     from symdiff.rundir import refuse_unwritable
     from symdiff.trajectories.cache import record_store
     from symdiff.trajectories.device import resolve_device
+    from symdiff.trajectories.precision import cost
     from symdiff.trajectories.store import read_manifest
 
     refuse_unwritable(out)
+    settled = {key: getattr(settings, key) for key in given} | {"dtype": dtype, "every": every, "clip": clip}
+    if (warning := cost(dtype)) is not None:
+        warnings.warn(warning, stacklevel=2)
     device_found = resolve_device(settings.device)
     find_sampler(settings.sampler)  # a name that is none is told before a model is loaded
     denoiser = find_denoiser(settings.model, settings.label, settings.guidance)
@@ -78,7 +94,11 @@ def record(
             settings.seed,
             device_found,
             clip=clip,
+            every=every,
+            dtype=dtype,
+            command=spell_command(settled, out),
             on_progress=progress.update,
+            on_resume=lambda found: progress.phase(f"resuming: {found}"),
         )
     manifest = read_manifest(out)
     document: dict[str, Any] = {
@@ -88,6 +108,8 @@ def record(
         "model": settings.model,
         "sampler": chosen.name,
         "steps": settings.steps,
+        "every": every,
+        "dtype": dtype,
         "trajectories": manifest["trajectories"],
         "observation_shape": manifest["observation_shape"],
         "shards": len(manifest["shards"]),
@@ -95,5 +117,19 @@ def record(
     }
     done = "held already" if held else "recorded"
     shape = " x ".join(map(str, document["observation_shape"]))
-    lines = [f"{done} in {out}: {document['trajectories']} trajectories of {settings.steps} steps, {shape}"]
+    kept = f", every {every}th state" if every > 1 else ""
+    kept += f", in {dtype}" if dtype != "fp32" else ""
+    lines = [f"{done} in {out}: {document['trajectories']} trajectories of {settings.steps} steps, {shape}{kept}"]
     return Outcome(document, "\n".join(lines + [f"warning: {caveat}" for caveat in denoiser.caveats]))
+
+
+def spell_command(settings: Mapping[str, Any], out: Path) -> str:
+    """Return the command that records this, whatever the environment says where it is typed."""
+    words = ["symdiff", "record", str(settings["model"]), "--out", str(out.absolute())]
+    for key, value in settings.items():
+        flag = "--" + key.replace("_", "-")
+        if value is True:
+            words.append(flag)
+        elif key != "model" and value is not None and value is not False:
+            words += [flag, str(value)]
+    return shlex.join(words)

@@ -3,9 +3,11 @@
 from symdiff.trajectories.cache import cache_directory, record_store, recorded, store_key
 from symdiff.trajectories.data import GAUGES, Sequences, Trajectories
 from symdiff.trajectories.device import resolve_device
+from symdiff.trajectories.memory import fitting, is_on_disk, memory_budget
+from symdiff.trajectories.ongoing import refuse_unfinished
 from symdiff.trajectories.recording import record
 from symdiff.trajectories.sequences import Windows, affordable, cut
-from symdiff.trajectories.store import is_recording, read_manifest, read_store, write_store
+from symdiff.trajectories.store import is_recording, load_store, open_store, read_manifest, read_store, write_store
 
 __all__ = [
     "GAUGES",
@@ -15,12 +17,18 @@ __all__ = [
     "affordable",
     "cache_directory",
     "cut",
+    "fitting",
+    "is_on_disk",
     "is_recording",
+    "load_store",
+    "memory_budget",
+    "open_store",
     "read_manifest",
     "read_store",
     "record",
     "record_store",
     "recorded",
+    "refuse_unfinished",
     "resolve_device",
     "store_key",
     "write_store",

@@ -92,7 +92,7 @@ def refuse_occupied(directory: Path) -> None:
 def discard(directory: Path) -> None:
     """Remove a directory so that no reader ever sees a part of it."""
     temporary = _sibling(directory)
-    with disk_errors(directory):
+    with disk_errors(directory), suppress(FileNotFoundError):  # somebody else may have discarded it
         os.rename(directory, temporary)
     shutil.rmtree(temporary, ignore_errors=True)
 

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import platformdirs
 import torch
 
 from symdiff.diffusion import Denoiser, Sampler
-from symdiff.errors import OutputError, StoreError
+from symdiff.errors import DiskError, InterruptedRunError, OutputError, StoreError
 from symdiff.trajectories.appearing import discard, disk_errors
+from symdiff.trajectories.claim import claimed
 from symdiff.trajectories.data import Trajectories
+from symdiff.trajectories.ongoing import Ongoing
+from symdiff.trajectories.precision import storage_dtype
 from symdiff.trajectories.recipe import Recipe
 from symdiff.trajectories.recording import OnProgress, Recorder
-from symdiff.trajectories.store import SHARD_BYTES, read_manifest, read_store, shard_ranges, write_parts
+from symdiff.trajectories.store import is_recording, load_store, read_manifest
+
+log = logging.getLogger(__name__)
+
+OnResume = Callable[[str], None]
+"""Called with what was found of an earlier attempt, such as ``3 of 8 shards are there``."""
 
 
 def cache_directory() -> Path:
@@ -26,10 +35,18 @@ def cache_directory() -> Path:
 
 
 def store_key(
-    denoiser: Denoiser, sampler: Sampler, steps: int, trajectories: int, seed: int = 0, *, clip: bool = False
+    denoiser: Denoiser,
+    sampler: Sampler,
+    steps: int,
+    trajectories: int,
+    seed: int = 0,
+    *,
+    clip: bool = False,
+    every: int = 1,
+    dtype: str = "fp32",
 ) -> str:
     """The name of a recording in the cache: a SHA-256 of everything its numbers depend on."""
-    return Recipe(denoiser, sampler, steps, trajectories, seed, clip).key
+    return Recipe(denoiser, sampler, steps, trajectories, seed, clip, every, dtype).key
 
 
 def recorded(
@@ -43,16 +60,20 @@ def recorded(
     batch_size: int | None = None,
     clip: bool = False,
     cache: Path | None = None,
+    memory: int | None = None,
     on_progress: OnProgress | None = None,
 ) -> tuple[Trajectories, bool]:
-    """The recording from the cache, made first if it is not there.
+    """The recording from the cache, made first if it is not there, or finished if it was begun.
 
     Takes and raises what `record` does, besides:
 
     Parameters
     ----------
     cache
-        Folder of the stores; ``cache_directory() / "trajectories"`` if ``None``.
+        Folder of the stores; ``cache_directory() / "trajectories"`` if ``None``. Where another process is recording
+        the same, its recording is waited for.
+    memory
+        As in `load_store`: a larger recording stays on disk.
 
     Returns
     -------
@@ -62,18 +83,18 @@ def recorded(
     Raises
     ------
     DiskError
-        The cache cannot be written.
+        The cache cannot be written. Finished shards are kept, and the same call goes on from there.
     """
     recipe = Recipe(denoiser, sampler, steps, trajectories, seed, clip)
     directory = (cache or cache_directory() / "trajectories") / recipe.key[:32]
-    if _present(directory):
+    if _present(directory / "manifest.json"):
         try:
-            return read_store(directory), True
+            return load_store(directory, memory), True
         except StoreError as error:
             warnings.warn(f"recording again, as the cache is damaged: {error}", RuntimeWarning, stacklevel=2)
             discard(directory)
-    _write(directory, recipe, Recorder(recipe, device, batch_size, on_progress))
-    return read_store(directory), False
+    held = _write(directory, recipe, Recorder(recipe, device, batch_size, on_progress), wait=True)
+    return load_store(directory, memory), held
 
 
 def record_store(
@@ -87,11 +108,24 @@ def record_store(
     *,
     batch_size: int | None = None,
     clip: bool = False,
+    every: int = 1,
+    dtype: str = "fp32",
+    command: str = "",
     on_progress: OnProgress | None = None,
+    on_resume: OnResume | None = None,
 ) -> bool:
-    """Record into `directory`, holding one shard in memory at a time.
+    """Record into `directory` while sampling, with two blocks of states in memory, and go on with what is there of it.
 
     Takes and raises what `record` does, besides:
+
+    Parameters
+    ----------
+    dtype
+        Number format of the states on disk: fp32, bf16 or fp16; see `symdiff.trajectories.precision`.
+    command
+        Told to whoever gives the directory as a model before it is finished.
+    on_resume
+        Called if the directory holds a part of this recording, with how much.
 
     Returns
     -------
@@ -101,26 +135,53 @@ def record_store(
     Raises
     ------
     OutputError
-        The directory holds something else.
+        The directory holds something else, or another process is recording into it.
     StoreError
         It holds a damaged store.
     DiskError
-        It cannot be written; nothing is left behind.
+        It cannot be written. Finished shards are kept, and the same call goes on from there.
+    InterruptedRunError
+        In place of `KeyboardInterrupt`; as after `DiskError`.
     """
-    recipe = Recipe(denoiser, sampler, steps, trajectories, seed, clip)
-    if _holds(Path(directory), recipe):
+    recipe = Recipe(denoiser, sampler, steps, trajectories, seed, clip, every, dtype)
+    directory = Path(directory)
+    if _holds(directory, recipe):
         return True
-    _write(Path(directory), recipe, Recorder(recipe, device, batch_size, on_progress))
+    recorder = Recorder(recipe, device, batch_size, on_progress)
+    return _write(directory, recipe, recorder, wait=False, command=command, on_resume=on_resume)
+
+
+def _write(
+    directory: Path,
+    recipe: Recipe,
+    recorder: Recorder,
+    *,
+    wait: bool,
+    command: str = "",
+    on_resume: OnResume | None = None,
+) -> bool:
+    """Record, or go on recording; True if another process did it while this one was waiting."""
+    with claimed(directory, wait=wait):
+        if is_recording(directory):
+            if _holds(directory, recipe):
+                return True
+            raise OutputError(f"{directory} already holds something", "choose another directory, or delete this one")
+        with Ongoing(directory, recipe, recorder.batch_size, command) as ongoing:
+            if ongoing.finished:
+                log.info("resuming: %s", ongoing)
+                if on_resume is not None:
+                    on_resume(str(ongoing))
+            try:
+                batches = [rows for rows in recorder.batches if ongoing.needs(rows)]
+                recorder.run(batches, ongoing.write, storage_dtype(recipe.dtype))
+                ongoing.complete(str(recorder.device))
+            except DiskError as error:
+                raise DiskError(f"{error.message}; {ongoing}", f"{error.hint}; {_again(ongoing)}") from error
+            except KeyboardInterrupt:
+                if wait:
+                    raise
+                raise InterruptedRunError(f"interrupted; {ongoing}", _again(ongoing)) from None
     return False
-
-
-def _write(directory: Path, recipe: Recipe, recorder: Recorder) -> None:
-    try:
-        write_parts(directory, _shards(recipe, recorder), recipe.key)
-    except OutputError:
-        # Somebody else may have recorded the same in the meantime: then ours is not needed.
-        if not _holds(directory, recipe):
-            raise
 
 
 def _holds(directory: Path, recipe: Recipe) -> bool:
@@ -132,9 +193,5 @@ def _present(path: Path) -> bool:
         return path.exists()
 
 
-def _shards(recipe: Recipe, recorder: Recorder) -> Iterator[Trajectories]:
-    for first, end in shard_ranges(recipe.states_shape, SHARD_BYTES):
-        part = recipe.allocate(end - first)
-        part.info["device"] = str(recorder.device)
-        recorder.fill(part, first)
-        yield part
+def _again(ongoing: Ongoing) -> str:
+    return "the same command goes on from there" if ongoing.finished else "the same command begins anew"

@@ -13,6 +13,8 @@ import torch
 from symdiff.diffusion import Denoiser, Sampler, StepTable
 from symdiff.errors import ConfigError
 from symdiff.trajectories.data import Trajectories
+from symdiff.trajectories.precision import storage_dtype
+from symdiff.trajectories.thinning import Steps, composite, kept
 
 NOISE = "philox(seed, trajectory), numpy ziggurat, float32"
 """How the noise is drawn; part of the key, so that another way never answers for this one."""
@@ -34,11 +36,15 @@ class Recipe:
         0 ... 2^64 - 1; trajectory i depends on ``(seed, i)`` and on no other trajectory.
     clip
         Whether x0hat is clipped to [-1, 1] before the step, which makes the step nonlinear.
+    every
+        Keep every k-th state, and the last; a recorded step is then a composite of the sampler's.
+    dtype
+        Number format of the states in a store: fp32, bf16 or fp16.
 
     Raises
     ------
     ConfigError
-        `steps`, `trajectories` or `seed` is out of range.
+        `steps`, `trajectories`, `seed` or `every` is out of range, or there is no such `dtype`.
     """
 
     denoiser: Denoiser
@@ -47,18 +53,31 @@ class Recipe:
     trajectories: int
     seed: int = 0
     clip: bool = False
+    every: int = 1
+    dtype: str = "fp32"
 
     def __post_init__(self) -> None:
         if self.trajectories < 1:
             raise ConfigError(f"trajectories is {self.trajectories}", "record at least one trajectory")
         if not 0 <= self.seed < 2**64:
             raise ConfigError(f"seed is {self.seed}", "choose a seed from 0 to 2^64 - 1")
-        _ = self.table  # refuses a number of steps the schedule does not have
+        _ = self.shared  # refuses a number of steps the schedule does not have
+        storage_dtype(self.dtype)
 
     @cached_property
     def table(self) -> StepTable:
         """Coefficients of the steps."""
         return self.sampler.coefficients(self.denoiser.schedule, self.steps)
+
+    @cached_property
+    def times(self) -> list[int]:
+        """Which states of the run are kept."""
+        return kept(self.steps, self.every)
+
+    @cached_property
+    def shared(self) -> Steps:
+        """The steps between the states kept."""
+        return composite(self.table, self.every)
 
     @cached_property
     def key(self) -> str:
@@ -75,6 +94,8 @@ class Recipe:
             "seed": self.seed,
             "clip": self.clip,
             "noise": NOISE,
+            "every": self.every,
+            "dtype": self.dtype,
         }
         return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
 
@@ -92,26 +113,21 @@ class Recipe:
             "seed": self.seed,
             "clip": self.clip,
             **{name: value for name, value in given.items() if value is not None},
+            "every": self.every,
+            "dtype": self.dtype,
         }
 
     @property
     def states_shape(self) -> tuple[int, int, int, int, int]:
         """``[traj, time, C, H, W]`` of the whole recording."""
-        return (self.trajectories, self.steps + 1, *self.denoiser.shape)
+        return (self.trajectories, len(self.times), *self.denoiser.shape)
 
     def allocate(self, n: int) -> Trajectories:
         """A recording of `n` trajectories, its states and denoised images yet to be filled in."""
-        table = self.table
+        _, time, *shape = self.states_shape
         return Trajectories(
-            states=torch.empty(n, *self.states_shape[1:]),
-            denoised=torch.empty(n, self.steps, *self.denoiser.shape),
-            timesteps=table.timesteps,
-            alpha_bar=table.alpha_bar,
-            scale=table.scale,
-            state_coefficient=table.P,
-            denoised_coefficient=table.Q,
-            noise_std=table.noise_std,
-            gauges=table.gauges(),
-            one_step=table.one_step,
+            states=torch.empty(n, time, *shape),
+            denoised=torch.empty(n, time - 1, *shape),
+            **self.shared._asdict(),
             info=self.info,
         )

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
+from torch import Tensor
 
 from symdiff.diffusion import Denoiser, Sampler
 from symdiff.errors import ConfigError, RunError
+from symdiff.trajectories.conveyor import Conveyor, Write
 from symdiff.trajectories.data import Trajectories
 from symdiff.trajectories.device import resolve_device
 from symdiff.trajectories.noise import BatchNoise
 from symdiff.trajectories.recipe import Recipe
-from symdiff.trajectories.watched import Watched, require_finite
+from symdiff.trajectories.shards import ranges_of
+from symdiff.trajectories.watched import Watched
 
 OnProgress = Callable[[int, int], None]
 """Called with the reverse steps done and to do, counted over all trajectories."""
@@ -33,6 +36,7 @@ def record(
     *,
     batch_size: int | None = None,
     clip: bool = False,
+    every: int = 1,
     on_progress: OnProgress | None = None,
 ) -> Trajectories:
     """Sample `trajectories` images and keep every state on the way.
@@ -56,6 +60,8 @@ def record(
         CUDA runs out of memory.
     clip
         Clip x0hat to [-1, 1] before the step; `denoised` then holds the clipped image, the one the step used.
+    every
+        Keep every k-th state, the first and the last; see `symdiff.trajectories.thinning`.
     on_progress
         Called after every step of every batch.
 
@@ -75,16 +81,21 @@ def record(
     ConfigError
         A number is out of range.
     """
-    recipe = Recipe(denoiser, sampler, steps, trajectories, seed, clip)
+    recipe = Recipe(denoiser, sampler, steps, trajectories, seed, clip, every)
     recorder = Recorder(recipe, device, batch_size, on_progress)
     recording = recipe.allocate(trajectories)
-    recorder.fill(recording, first=0)
+
+    def write(first: int, time: int, states: Tensor, denoised: Tensor) -> None:
+        for kept, new in ((recording.states, states), (recording.denoised, denoised)):
+            kept[first : first + len(new), time : time + new.shape[1]] = new
+
+    recorder.run(recorder.batches, write, torch.float32)
     recording.info["device"] = str(recorder.device)
     return recording
 
 
 class Recorder:
-    """Fills parts of one recording, remembering the batch size that fits.
+    """Samples the trajectories of one recording, batch by batch, remembering the batch size that fits.
 
     Parameters
     ----------
@@ -110,33 +121,53 @@ class Recorder:
         self.batch_size = batch_size or max(1, min(MAX_BATCH, BATCH_NUMBERS // (c * h * w)))
         self.on_progress = on_progress
 
-    def fill(self, part: Trajectories, first: int) -> None:
-        """Fill in trajectories ``first ... first + len(part) - 1`` of the recipe's recording."""
-        start = 0
-        while start < len(part):
-            batch = part.select(slice(start, start + self.batch_size))
-            try:
-                self._fill_batch(batch, first + start)
-            except torch.cuda.OutOfMemoryError as error:
-                self._halve(len(batch), error)
-                continue
-            start += len(batch)
+    @property
+    def batches(self) -> list[range]:
+        """The trajectories of the recording, as they are sampled together."""
+        return ranges_of(range(self.recipe.trajectories), self.batch_size)
+
+    def run(self, batches: Iterable[range], write: Write, dtype: torch.dtype) -> None:
+        """Sample some of the batches and hand their states, in this dtype, to `write`.
+
+        Raises what `record` does, and what `write` does.
+        """
+        recipe = self.recipe
+        with Conveyor(write, len(recipe.times), recipe.denoiser.shape, dtype, self.device) as conveyor:
+            for batch in batches:
+                rows = batch
+                while rows:
+                    together = rows[: self.batch_size]
+                    try:
+                        self._sample(together, conveyor)
+                    except torch.cuda.OutOfMemoryError as error:
+                        conveyor.release()
+                        self._halve(len(together), error)
+                    else:
+                        rows = rows[len(together) :]
+            conveyor.settle()
 
     @torch.no_grad()
-    def _fill_batch(self, batch: Trajectories, first: int) -> None:
-        recipe, table = self.recipe, self.recipe.table
-        noise = BatchNoise(recipe.seed, range(first, first + len(batch)), recipe.denoiser.shape, self.device)
+    def _sample(self, rows: range, conveyor: Conveyor) -> None:
+        recipe, table, finite = self.recipe, self.recipe.table, self.denoiser.finite
+        times = set(recipe.times)
+        noise = BatchNoise(recipe.seed, rows, recipe.denoiser.shape, self.device, recipe.steps)
         stepper = recipe.sampler.start(self.denoiser, table, noise, recipe.clip)
+        finite.forget()
+        conveyor.begin(rows.start, len(rows))
         x = noise.normal(-1) * float(table.scale[0])
-        batch.states[:, 0] = x
+        conveyor.state(x)
         for i in range(recipe.steps):
             self.denoiser.step = i
             x0hat, x = stepper(x, i)
-            require_finite(x, f"the state after step {i + 1} of {recipe.steps}", table.time(i))
-            batch.denoised[:, i] = x0hat
-            batch.states[:, i + 1] = x
+            finite.note(x, f"the state after step {i + 1} of {recipe.steps}", table.time(i))
+            if i in times:
+                conveyor.denoised(x0hat)
+            if i + 1 in times:
+                conveyor.state(x)
             if self.on_progress is not None:
-                self.on_progress(first * recipe.steps + len(batch) * (i + 1), recipe.trajectories * recipe.steps)
+                self.on_progress(rows.start * recipe.steps + len(rows) * (i + 1), recipe.trajectories * recipe.steps)
+        finite.look()
+        conveyor.end()
 
     def _halve(self, size: int, error: Exception) -> None:
         if size == 1:

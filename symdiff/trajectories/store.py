@@ -7,7 +7,8 @@ A store is a directory::
     00000.safetensors    states [k, time, C, H, W] and denoised [k, steps, C, H, W] of the first k trajectories
     00001.safetensors    ... of the next ones
 
-The translations ``v_t = x_{t-1} - a_t x_t`` follow from the states and are not stored.
+The translations ``v_t = x_{t-1} - a_t x_t`` follow from the states and are not stored. The manifest is written last: a
+directory without one is no recording, whatever else it holds.
 """
 
 from __future__ import annotations
@@ -15,24 +16,24 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from symdiff.errors import DiskError, StoreError
+from symdiff.errors import StoreError
 from symdiff.trajectories.appearing import appearing, disk_errors
 from symdiff.trajectories.data import Trajectories
+from symdiff.trajectories.memory import memory_budget, size_in_memory
+from symdiff.trajectories.shards import SHARD_BYTES, ShardFile, shard_ranges
+from symdiff.trajectories.stored import Pages, StoredTensor, in_memory
 
-SCHEMA = "symdiff.trajectories/2"
+SCHEMA = "symdiff.trajectories/3"
 
-SHARD_BYTES = 256 * 2**20
-"""Upper size of a shard; a trajectory larger than that is a shard of its own."""
+MANIFEST = "manifest.json"
 
 AGAIN = "delete the directory and record again: symdiff record MODEL --out DIR"
 
@@ -56,49 +57,88 @@ def write_store(directory: str | Path, trajectories: Trajectories, shard_bytes: 
     DiskError
         Disk full, read-only, no permission; nothing is left behind.
     """
-    ranges = shard_ranges(tuple(trajectories.states.shape), shard_bytes)
-    write_parts(Path(directory), (trajectories.select(slice(a, b)) for a, b in ranges))
+    time, *shape = trajectories.states.shape[1:]
+    with appearing(Path(directory)) as temporary:
+        shards = []
+        for i, rows in enumerate(shard_ranges(tuple(trajectories.states.shape), shard_bytes=shard_bytes)):
+            shard = ShardFile(temporary / shard_name(i), rows, time, (shape[0], shape[1], shape[2]), torch.float32)
+            try:
+                part = in_memory(trajectories.select(slice(rows.start, rows.stop)))
+                shard.write(rows.start, 0, part.states.contiguous(), part.denoised.contiguous())
+                shards.append(shard.finish())
+            except BaseException:
+                shard.abandon()
+                raise
+        write_manifest(temporary, trajectories, shards, "fp32")
 
 
-def shard_ranges(states_shape: tuple[int, ...], shard_bytes: int = SHARD_BYTES) -> list[tuple[int, int]]:
-    """Ranges of trajectories that make one shard each, for states of shape ``[traj, time, C, H, W]``."""
-    trajectories, time, c, h, w = states_shape
-    bytes_each = 4 * (2 * time - 1) * c * h * w
-    size = max(1, shard_bytes // bytes_each)
-    return list(pairwise([*range(0, trajectories, size), trajectories]))
+def shard_name(i: int) -> str:
+    """The file of shard i."""
+    return f"{i:05d}.safetensors"
 
 
-def write_parts(directory: Path, parts: Iterable[Trajectories], key: str | None = None) -> None:
-    """Write a recording that arrives in parts, one shard a part; otherwise as `write_store`.
+def write_manifest(
+    directory: Path, recording: Trajectories, shards: list[dict[str, Any]], dtype: str, key: str | None = None
+) -> None:
+    """Complete a store whose shards are there.
 
-    `parts` yields at least one, all with the same steps. `key` names the content, if it has a name.
+    Parameters
+    ----------
+    directory
+        Of the store.
+    recording
+        Any part of the recording: what its trajectories share is taken from it.
+    shards
+        What `ShardFile.finish` said of each.
+    dtype
+        Number format of the states, by name.
+    key
+        The name of the content, if it has one.
+
+    Raises
+    ------
+    DiskError
+        It cannot be written.
     """
-    with appearing(directory) as temporary:
-        shards: list[dict[str, Any]] = []
-        count = 0
-        for part in parts:
-            tensors = {"states": part.states.contiguous(), "denoised": part.denoised.contiguous()}
-            entry = _save(temporary / f"{len(shards):05d}.safetensors", tensors)
-            shards.append({**entry, "first": count, "trajectories": len(part)})
-            count += len(part)
-        manifest = {
-            "schema": SCHEMA,
-            "key": key,
-            "trajectories": count,
-            "observation_shape": list(part.observation_shape),
-            "one_step": part.one_step,
-            "info": part.info,
-            "steps": _save(temporary / "steps.safetensors", _shared(part)),
-            "shards": shards,
-        }
-        manifest["checksum"] = _manifest_checksum(manifest)
-        with disk_errors(directory):
-            (temporary / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+    manifest: dict[str, Any] = {
+        "schema": SCHEMA,
+        "key": key,
+        "trajectories": sum(shard["trajectories"] for shard in shards),
+        "observation_shape": list(recording.observation_shape),
+        "dtype": dtype,
+        "one_step": recording.one_step,
+        "info": recording.info,
+        "steps": _save_steps(directory / "steps.safetensors", recording),
+        "shards": shards,
+    }
+    manifest["checksum"] = _manifest_checksum(manifest)
+    replace_document(directory / MANIFEST, manifest)
+
+
+def replace_document(file: Path, document: dict[str, Any]) -> None:
+    """Write a JSON document through to the disk, complete or not at all.
+
+    Raises
+    ------
+    DiskError
+        It cannot be written.
+    """
+    temporary = file.with_name(f".{file.name}.tmp")
+    with disk_errors(file):
+        try:
+            with temporary.open("w", encoding="utf-8") as stream:
+                stream.write(json.dumps(document, indent=2) + "\n")
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.rename(temporary, file)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
 
 
 def is_recording(path: str | Path) -> bool:
     """Whether `path` is meant to be a recording: a directory with a manifest, readable or not."""
-    return (Path(path).expanduser() / "manifest.json").exists()
+    return (Path(path).expanduser() / MANIFEST).exists()
 
 
 def read_manifest(directory: str | Path) -> dict[str, Any]:
@@ -109,7 +149,7 @@ def read_manifest(directory: str | Path) -> dict[str, Any]:
     StoreError
         There is none, it is unreadable or altered, or it has another schema.
     """
-    file = Path(directory).expanduser() / "manifest.json"
+    file = Path(directory).expanduser() / MANIFEST
     try:
         manifest = json.loads(file.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
@@ -128,7 +168,7 @@ def read_manifest(directory: str | Path) -> dict[str, Any]:
 
 
 def read_store(directory: str | Path) -> Trajectories:
-    """Read a recording into memory and verify every checksum.
+    """Read a recording into memory, as float32, and verify every checksum.
 
     Parameters
     ----------
@@ -140,19 +180,31 @@ def read_store(directory: str | Path) -> Trajectories:
     StoreError
         A file is missing, unreadable, truncated or fails its checksum, or the store has another schema.
     """
-    root = Path(directory)
+    return in_memory(open_store(directory))
+
+
+def open_store(directory: str | Path) -> Trajectories:
+    """A recording whose states stay on disk until they are asked for, and are float32 then; see `StoredTensor`.
+
+    Every checksum is verified first, which reads every file once.
+
+    Raises
+    ------
+    StoreError
+        As `read_store`.
+    """
+    root = Path(directory).expanduser()
     manifest = read_manifest(root)
-    shared = _load(root, manifest["steps"])
-    count, time, shape = manifest["trajectories"], len(shared["timesteps"]), manifest["observation_shape"]
-    states = torch.empty(count, time, *shape)
-    denoised = torch.empty(count, time - 1, *shape)
+    verify_file(root, manifest["steps"])
+    shared = _load_steps(root / manifest["steps"]["name"])
+    parts: dict[str, list[Tensor]] = {"states": [], "denoised": []}
     for entry in manifest["shards"]:
-        shard = _load(root, entry)
-        part = slice(entry["first"], entry["first"] + entry["trajectories"])
-        states[part], denoised[part] = shard["states"], shard["denoised"]
+        verify_file(root, entry)
+        for name, tensor in _mapped(root / entry["name"]).items():
+            parts[name].append(tensor)
     return Trajectories(
-        states=states,
-        denoised=denoised,
+        states=StoredTensor(Pages.of(parts["states"])),
+        denoised=StoredTensor(Pages.of(parts["denoised"])),
         gauges={name.removeprefix("gauge."): shared.pop(name) for name in list(shared) if name.startswith("gauge.")},
         one_step=manifest["one_step"],
         info=manifest["info"],
@@ -160,38 +212,33 @@ def read_store(directory: str | Path) -> Trajectories:
     )
 
 
-def _shared(part: Trajectories) -> dict[str, Tensor]:
-    """What is the same for every trajectory; cloned, as safetensors refuses tensors that share memory."""
-    tensors = {
-        "timesteps": part.timesteps,
-        "alpha_bar": part.alpha_bar,
-        "scale": part.scale,
-        "state_coefficient": part.state_coefficient,
-        "denoised_coefficient": part.denoised_coefficient,
-        "noise_std": part.noise_std,
-        **{f"gauge.{name}": a for name, a in part.gauges.items()},
-    }
-    return {name: tensor.clone() for name, tensor in tensors.items()}
+def load_store(directory: str | Path, memory: int | None = None) -> Trajectories:
+    """A recording in memory if it fits there, on disk otherwise.
+
+    Parameters
+    ----------
+    directory
+        What `write_store` or ``symdiff record`` wrote.
+    memory
+        Bytes it may take up as float32; a quarter of the machine's memory if ``None``.
+
+    Raises
+    ------
+    StoreError
+        As `read_store`.
+    """
+    opened = open_store(directory)
+    return opened if size_in_memory(opened) > (memory_budget() if memory is None else memory) else in_memory(opened)
 
 
-def _save(file: Path, tensors: dict[str, Tensor]) -> dict[str, Any]:
-    """Write one file through to the disk and describe it."""
-    with disk_errors(file):
-        try:
-            save_file(tensors, file)
-        except SafetensorError as error:
-            raise DiskError(
-                f"cannot write {file}: {error}", "free some room, or choose another place with --out or SYMDIFF_CACHE"
-            ) from error
-        file.chmod(file.parent.stat().st_mode & 0o666)  # safetensors leaves it to its owner alone
-        with file.open("rb") as stream:
-            os.fsync(stream.fileno())
-            checksum = hashlib.file_digest(stream, "sha256").hexdigest()
-        return {"name": file.name, "bytes": file.stat().st_size, "sha256": checksum}
+def verify_file(root: Path, entry: dict[str, Any]) -> None:
+    """Check a file of a store against what is said of it, without holding it in memory.
 
-
-def _load(root: Path, entry: dict[str, Any]) -> dict[str, Tensor]:
-    """The tensors of one file of a store, its size and checksum verified first."""
+    Raises
+    ------
+    StoreError
+        It is missing, unreadable, or its size or checksum differs.
+    """
     file = root / entry["name"]
     try:
         size = file.stat().st_size
@@ -199,13 +246,48 @@ def _load(root: Path, entry: dict[str, Any]) -> dict[str, Tensor]:
             raise StoreError(f"{file} has {size} bytes where the manifest says {entry['bytes']}", AGAIN)
         with file.open("rb") as stream:
             checksum = hashlib.file_digest(stream, "sha256").hexdigest()
-        if checksum != entry["sha256"]:
-            raise StoreError(
-                f"{file} fails its checksum: sha256 {checksum[:12]}…, the manifest says {entry['sha256'][:12]}…", AGAIN
-            )
-        return load_file(file)
     except FileNotFoundError:
         raise StoreError(f"{file} is missing", AGAIN) from None
+    except OSError as error:
+        raise StoreError(f"{file} is unreadable: {error}", AGAIN) from error
+    if checksum != entry["sha256"]:
+        raise StoreError(
+            f"{file} fails its checksum: sha256 {checksum[:12]}…, the manifest says {entry['sha256'][:12]}…", AGAIN
+        )
+
+
+def _save_steps(file: Path, recording: Trajectories) -> dict[str, Any]:
+    """Write what is the same for every trajectory; cloned, as safetensors refuses tensors that share memory."""
+    tensors = {
+        "timesteps": recording.timesteps,
+        "alpha_bar": recording.alpha_bar,
+        "scale": recording.scale,
+        "state_coefficient": recording.state_coefficient,
+        "denoised_coefficient": recording.denoised_coefficient,
+        "noise_std": recording.noise_std,
+        **{f"gauge.{name}": a for name, a in recording.gauges.items()},
+    }
+    with disk_errors(file):
+        save_file({name: tensor.clone() for name, tensor in tensors.items()}, file)
+        file.chmod(file.parent.stat().st_mode & 0o666)  # safetensors leaves it to its owner alone
+        with file.open("rb") as stream:
+            os.fsync(stream.fileno())
+            checksum = hashlib.file_digest(stream, "sha256").hexdigest()
+        return {"name": file.name, "bytes": file.stat().st_size, "sha256": checksum}
+
+
+def _load_steps(file: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(file)
+    except (OSError, SafetensorError) as error:
+        raise StoreError(f"{file} is unreadable: {error}", AGAIN) from error
+
+
+def _mapped(file: Path) -> dict[str, Tensor]:
+    """The states and estimates of a shard, mapped into memory: read when they are used."""
+    try:
+        with safe_open(file, framework="pt") as opened:
+            return {name: opened.get_tensor(name) for name in ("states", "denoised")}
     except (OSError, SafetensorError) as error:
         raise StoreError(f"{file} is unreadable: {error}", AGAIN) from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -12,6 +13,55 @@ from symdiff.diffusion import Denoiser
 from symdiff.diffusion.denoisers.base import Prediction
 from symdiff.diffusion.schedule import Time
 from symdiff.errors import ModelError, NonFiniteError, RunError, SymdiffError
+
+LOOK_EVERY = 32
+"""Tensors between two looks at their sums: a look makes the CPU wait for the device."""
+
+
+class _Noted(NamedTuple):
+    sums: Tensor
+    subject: str
+    t: Time
+
+
+class FiniteWatch:
+    """Finds the first tensor of a run that is NaN or infinite, without waiting for the device at every one.
+
+    One reduction a tensor: any NaN or infinity makes the sum over a trajectory so, and a sum that overflows is no
+    better. The sums are looked at every now and then, and named by where they came from.
+    """
+
+    def __init__(self) -> None:
+        self._noted: list[_Noted] = []
+
+    def note(self, tensor: Float[Tensor, "batch c h w"], subject: str, t: Time) -> None:
+        """Take a tensor into account.
+
+        Raises
+        ------
+        NonFiniteError
+            This or an earlier one is NaN or infinite; it may come some tensors late.
+        """
+        self._noted.append(_Noted(tensor.flatten(1).sum(1), subject, t))
+        if len(self._noted) >= LOOK_EVERY:
+            self.look()
+
+    def look(self) -> None:
+        """Raise `NonFiniteError`, naming the first tensor, if one noted since the last look is NaN or infinite."""
+        noted, self._noted = self._noted, []
+        if not noted:
+            return
+        wrong = (~torch.stack([tensor.sums for tensor in noted]).isfinite()).sum(1).tolist()
+        for (sums, subject, t), count in zip(noted, wrong, strict=True):
+            if count:
+                raise NonFiniteError(
+                    f"{subject} (timestep {t}) is NaN or infinite in {count} of {len(sums)} trajectories",
+                    "check the model's weights and precision; where sampling diverges, clip x0hat or take more steps",
+                )
+
+    def forget(self) -> None:
+        """Begin anew, whatever was noted."""
+        self._noted.clear()
 
 
 class Watched:
@@ -28,12 +78,15 @@ class Watched:
     ----------
     step
         The step under way, from 0; whoever steps keeps it up to date.
+    finite
+        Watches over the answers, and over whatever else is noted there.
     """
 
     def __init__(self, denoiser: Denoiser, steps: int) -> None:
         self.denoiser = denoiser
         self.steps = steps
         self.step = 0
+        self.finite = FiniteWatch()
 
     @property
     def prediction(self) -> Prediction:
@@ -65,9 +118,11 @@ class Watched:
             raise ModelError(
                 f"model {self.denoiser.name!r} was given states of shape {tuple(x.shape)} and returned {got}", hint
             )
-        subject = f"what model {self.denoiser.name!r} returned at step {self.step + 1} of {self.steps}"
-        require_finite(answer, subject, t)
-        return answer.to(x.dtype)
+        answer = answer.to(x.dtype)
+        self.finite.note(
+            answer, f"what model {self.denoiser.name!r} returned at step {self.step + 1} of {self.steps}", t
+        )
+        return answer
 
     def _ask(self, x: Tensor, t: Time, ask: Callable[[Tensor, Time], object]) -> object:
         try:
@@ -75,22 +130,9 @@ class Watched:
         except (SymdiffError, torch.cuda.OutOfMemoryError, MemoryError):
             raise
         except Exception as error:
+            self.finite.look()  # what it failed at may be what an earlier step made NaN
             raise RunError(
                 f"model {self.denoiser.name!r} failed at step {self.step + 1} of {self.steps} (timestep {t}): "
                 f"{type(error).__name__}: {error}",
                 "--debug shows where",
             ) from error
-
-
-def require_finite(tensor: Float[Tensor, "batch c h w"], subject: str, t: Time) -> None:
-    """Raise `NonFiniteError` if a state or an estimate is NaN or infinite.
-
-    One reduction: any NaN or infinity makes the sum of absolute values so, and a sum that overflows is no better.
-    """
-    if bool(tensor.abs().sum().isfinite()):
-        return
-    wrong = int((~tensor.isfinite().flatten(1).all(dim=1)).sum())
-    raise NonFiniteError(
-        f"{subject} (timestep {t}) is NaN or infinite in {wrong} of {len(tensor)} trajectories",
-        "check the model's weights and precision; where sampling diverges, clip x0hat or take more steps",
-    )

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import torch
 from symdiff.diffusion import DDIM, DDPM, Schedule
 from symdiff.diffusion.denoisers import GaussianDenoiser
 from symdiff.errors import DiskError, ModelError, OutputError, StoreError
-from symdiff.trajectories import cache_directory, read_store, record, record_store, recorded, store_key
+from symdiff.trajectories import cache_directory, is_recording, read_store, record, record_store, recorded, store_key
 
 SETTINGS = {"steps": 5, "trajectories": 6, "seed": 1, "device": "cpu"}
 
@@ -40,21 +42,23 @@ def test_the_second_time_the_recording_comes_from_the_cache(scripted, tmp_path: 
 
 
 def test_a_recording_streamed_in_shards_is_the_recording(gaussian, tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("symdiff.trajectories.cache.SHARD_BYTES", 3 * 4 * 16 * (6 + 5))
+    monkeypatch.setattr("symdiff.trajectories.ongoing.SHARD_BYTES", 3 * 4 * 16 * (6 + 5))
     calls: list[tuple[int, int]] = []
     streamed, _ = recorded(
         gaussian, DDPM(), 5, 10, device="cpu", cache=tmp_path, on_progress=lambda *done: calls.append(done)
     )
     (store,) = tmp_path.iterdir()
     assert len(list(store.glob("0*.safetensors"))) == 4
-    torch.testing.assert_close(streamed.states, record(gaussian, DDPM(), 5, 10, device="cpu").states)
+    plain = record(gaussian, DDPM(), 5, 10, device="cpu")
+    assert torch.equal(streamed.states, plain.states)
+    assert torch.equal(streamed.denoised, plain.denoised)
     assert calls == sorted(set(calls))
     assert calls[-1] == (50, 50)
 
 
 def test_anything_that_changes_the_numbers_changes_the_key(gaussian) -> None:
-    def key(model=gaussian, sampler=None, steps=5, trajectories=6, seed=1, clip=False) -> str:
-        return store_key(model, sampler or DDPM(), steps, trajectories, seed, clip=clip)
+    def key(model=gaussian, sampler=None, steps=5, trajectories=6, seed=1, **more) -> str:
+        return store_key(model, sampler or DDPM(), steps, trajectories, seed, **more)
 
     other_schedule = GaussianDenoiser(gaussian.mean, gaussian.covariance, Schedule.cosine())
     other_mean = GaussianDenoiser(gaussian.mean + 1e-9, gaussian.covariance)
@@ -67,6 +71,8 @@ def test_anything_that_changes_the_numbers_changes_the_key(gaussian) -> None:
         key(trajectories=7),
         key(seed=2),
         key(clip=True),
+        key(every=2),
+        key(dtype="bf16"),
         key(model=other_schedule),
         key(model=other_mean),
     ]
@@ -87,32 +93,58 @@ def test_a_damaged_entry_is_recorded_again(gaussian, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), ModelError("broken")], ids=["Ctrl-C", "an error"])
-def test_an_interrupted_recording_leaves_nothing(scripted, tmp_path: Path, monkeypatch, error) -> None:
-    monkeypatch.setattr("symdiff.trajectories.cache.SHARD_BYTES", 1)
-    calls: list[int] = []
+def test_what_an_interrupted_recording_finished_is_not_recorded_again(scripted, tmp_path: Path, monkeypatch, error):
+    monkeypatch.setattr("symdiff.trajectories.ongoing.SHARD_BYTES", 1)
+    asked: list[int] = []
 
     def answer(x, t):
-        calls.append(t)
-        if len(calls) == 13:  # in the third of six shards
-            assert len(list(tmp_path.glob(".symdiff-*/0*.safetensors"))) == 2
+        asked.append(t)
+        if len(asked) == 13:  # the third step of the third batch of two
             raise error
         return x / 2
 
     with pytest.raises(type(error)):
-        recorded(scripted(answer), DDPM(), **SETTINGS, cache=tmp_path)
-    assert content(tmp_path) == []
+        recorded(scripted(answer), DDPM(), **SETTINGS, cache=tmp_path, batch_size=2)
+    (store,) = tmp_path.iterdir()
+    assert not is_recording(store)
+    kept = {path.name: path.stat().st_mtime_ns for path in store.glob("*.safetensors")}
+    assert len(kept) == 4
+    resumed, from_cache = recorded(scripted(answer), DDPM(), **SETTINGS, cache=tmp_path, batch_size=2)
+    assert not from_cache
+    assert len(asked) == 13 + 5
+    assert kept.items() <= {path.name: path.stat().st_mtime_ns for path in store.iterdir()}.items()
+    plain = record(scripted(lambda x, t: x / 2), DDPM(), **SETTINGS)
+    assert torch.equal(resumed.states, plain.states)
+    assert torch.equal(resumed.denoised, plain.denoised)
 
 
-def test_the_loser_of_two_writers_discards_its_copy(scripted, tmp_path: Path) -> None:
-    def answer(x, t):
-        if not list(tmp_path.glob("[!.]*")):  # the other one finishes while this one is at its first step
-            recorded(scripted(lambda x, t: x / 2), DDPM(), **SETTINGS, cache=tmp_path)
+RACING = """
+import sys, time
+from pathlib import Path
+from symdiff.diffusion import DDPM, Denoiser, Schedule
+from symdiff.trajectories import recorded
+
+class Waiting(Denoiser):
+    def denoise(self, x, t):
+        while len(list(folder.glob("begun-*"))) < 2:  # until the other one is there as well
+            time.sleep(0.01)
         return x / 2
 
-    mine, from_cache = recorded(scripted(answer), DDPM(), **SETTINGS, cache=tmp_path)
-    assert not from_cache
-    (store,) = tmp_path.iterdir()
-    assert torch.equal(read_store(store).states, mine.states)
+folder = Path(sys.argv[1])
+model = Waiting("waiting", (1, 2, 2), Schedule.linear(), "waiting")
+(folder / f"begun-{sys.argv[2]}").touch()
+recording, from_cache = recorded(model, DDPM(), 3, 4, device="cpu", cache=folder / "cache")
+print(from_cache, recording.states.double().sum().item())
+"""
+
+
+def test_of_two_processes_that_want_the_same_one_records_and_the_other_waits(tmp_path: Path) -> None:
+    commands = [[sys.executable, "-c", RACING, str(tmp_path), str(i)] for i in range(2)]
+    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for command in commands]
+    answers = sorted(process.communicate(timeout=120)[0] for process in processes)
+    (store,) = (tmp_path / "cache").iterdir()
+    total = read_store(store).states.double().sum().item()
+    assert answers == [f"False {total}\n", f"True {total}\n"]
 
 
 def test_the_cache_is_where_the_environment_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -48,6 +48,8 @@ def test_a_recording_says_where_it_comes_from(gaussian) -> None:
         "steps": 6,
         "seed": 5,
         "clip": True,
+        "every": 1,
+        "dtype": "fp32",
         "device": "cpu",
     }
     assert recording.timesteps[0] == gaussian.schedule.T

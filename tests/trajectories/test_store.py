@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from symdiff.errors import StoreError
 from symdiff.trajectories import GAUGES, Trajectories, read_manifest, read_store, write_store
-from symdiff.trajectories.store import shard_ranges
+from symdiff.trajectories.shards import shard_ranges
 
 SHARED = ("timesteps", "alpha_bar", "scale", "state_coefficient", "denoised_coefficient", "noise_std")
 
@@ -61,12 +61,26 @@ def test_what_is_written_is_read_back_bit_for_bit(recording: Trajectories, shard
         assert_same(read_store(store), recording)
 
 
-@given(count=st.integers(1, 100), time=st.integers(2, 9), d=st.integers(1, 9), shard_bytes=st.integers(1, 5000))
-def test_shards_hold_every_trajectory_once_and_keep_to_their_size(count, time, d, shard_bytes) -> None:
-    ranges = shard_ranges((count, time, 1, 1, d), shard_bytes)
-    assert [i for a, b in ranges for i in range(a, b)] == list(range(count))
-    each = 4 * (time + time - 1) * d
-    assert all(b - a == 1 or (b - a) * each <= shard_bytes for a, b in ranges)
+@given(
+    count=st.integers(1, 100),
+    time=st.integers(2, 9),
+    d=st.integers(1, 9),
+    itemsize=st.sampled_from([2, 4]),
+    batch=st.integers(1, 20),
+    shard_bytes=st.integers(1, 5000),
+)
+def test_shards_hold_every_trajectory_once_and_keep_to_their_size(count, time, d, itemsize, batch, shard_bytes) -> None:
+    ranges = shard_ranges((count, time, 1, 1, d), itemsize, batch, shard_bytes)
+    assert [i for rows in ranges for i in rows] == list(range(count))
+    each = itemsize * (time + time - 1) * d
+    assert all(len(rows) == 1 or len(rows) * each <= shard_bytes for rows in ranges)
+
+
+@given(count=st.integers(1, 100), batch=st.integers(1, 20), shard_bytes=st.integers(1, 5000))
+def test_a_shard_holds_whole_batches_or_is_a_part_of_one(count, batch, shard_bytes) -> None:
+    for rows in shard_ranges((count, 3, 1, 1, 5), 4, batch, shard_bytes):
+        whole = rows.start % batch == 0 and (rows.stop % batch == 0 or rows.stop == count)
+        assert whole or rows.start // batch == (rows.stop - 1) // batch
 
 
 def test_a_part_of_a_recording_can_be_kept(recording: Trajectories, tmp_path: Path) -> None:
@@ -163,7 +177,7 @@ def test_what_is_not_a_store_is_refused(tmp_path: Path, make) -> None:
 def test_another_schema_is_refused_by_name(recording: Trajectories, tmp_path: Path) -> None:
     write_store(tmp_path / "store", recording)
     manifest = tmp_path / "store" / "manifest.json"
-    manifest.write_text(manifest.read_text().replace("symdiff.trajectories/2", "symdiff.trajectories/1"))
+    manifest.write_text(manifest.read_text().replace("symdiff.trajectories/3", "symdiff.trajectories/1"))
     with pytest.raises(StoreError, match=r"has schema 'symdiff.trajectories/1', this version reads"):
         read_store(tmp_path / "store")
 
