@@ -9,7 +9,7 @@ BENCHMARKS = {
     "decomposition": "decomposing matrices: time and memory by size, with the timings of another decomposer",
     "decomposition_accuracy": "decomposing matrices: right, unresolved and wrong answers by noise",
     "forms": "what the main job finds: every form of rho side by side, over seeds",
-    "process": "the section on the process: time of each part, and its share of the analysis",
     "recording": "recording trajectories: cost by trajectories, steps and pixels",
+    "process": "the section on the process: time of each part, and its share of the analysis",
 }
 """Names and what they measure; ``benchmarks.NAME`` is the module."""
