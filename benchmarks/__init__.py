@@ -11,5 +11,6 @@ BENCHMARKS = {
     "forms": "what the main job finds: every form of rho side by side, over seeds",
     "jacobian": "the linear part of the steps by products alone, against matrices: cost and error",
     "recording": "recording trajectories: cost by trajectories, steps and pixels",
+    "process": "the section on the process: time of each part, and its share of the analysis",
 }
 """Names and what they measure; ``benchmarks.NAME`` is the module."""

@@ -16,6 +16,13 @@ def _sections() -> tuple[tuple[str, dict[str, str]], ...]:
     return tuple((section["title"], section["meanings"]) for section in document["section"])
 
 
+@cache
+def of_process() -> dict[str, str]:
+    """One line on each figure of a process."""
+    document = tomllib.loads(Path(__file__).with_name("glossary.toml").read_text(encoding="utf-8"))
+    return dict(document["process"])
+
+
 def meaning(name: str) -> str:
     """One line on what diagnostic `name` measures; empty for one a plugin brought."""
     return next((meanings[name] for _, meanings in _sections() if name in meanings), "")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from symdiff.report import glossary
 from symdiff.report.figures import process_figures
 from symdiff.report.page import environment, flatten, write_atomically
 from symdiff.report.process_section import section
@@ -38,6 +39,7 @@ def render_process(document: Mapping[str, Any]) -> str:
             document=document,
             described=section(process),
             plates_drawn=process_figures(process),
+            meanings=[(name, text) for name, text in glossary.of_process().items() if name in process],
             settings_rows=flatten(settings),
         )
     )

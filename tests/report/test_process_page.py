@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from symdiff.errors import DiskError
-from symdiff.report import write_process_page, write_report
+from symdiff.report import glossary, write_process_page, write_report
 from symdiff.report.figures import bound, linear_part, maps
 from symdiff.report.figures import process as figures
 from symdiff.report.process_page import render_process
@@ -94,6 +94,13 @@ def test_tables_hold_the_numbers_with_their_intervals() -> None:
     assert facts["outside"] == ["none", "none", "t = 20: a = 0: the state before the step is forgotten"]
     assert facts["it should be"] == ["√(ᾱ_T/ᾱ_f) = 0.00635", "√(ᾱ_f/ᾱ_T) = 157", "no formula known"]
     assert tables["Linear part"].rows[0][2] == "10 [9, 11]"
+
+
+def test_every_figure_of_a_process_has_a_meaning_and_the_page_tells_it(text: str) -> None:
+    figures_of = described.process().keys() - {"words", "cautions", "linear_part_absent"}
+    assert glossary.of_process().keys() == figures_of
+    for name in figures_of:
+        assert f"<code>{name}</code>" in text
 
 
 def test_cautions_are_told_once() -> None:
