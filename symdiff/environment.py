@@ -21,6 +21,7 @@ EXTRAS = {
         f"pip install 'symdiff-toolkit[escnn]' && {ESCNN}",
     ),
     "geomstats": (("geomstats",), "pip install 'symdiff-toolkit[geomstats]'"),
+    "diffusers": (("diffusers",), "pip install 'symdiff-toolkit[diffusers]'"),
 }
 """Optional dependencies: the distributions each needs, and the command that adds them."""
 

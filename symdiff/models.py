@@ -57,7 +57,7 @@ def check_model(model: str) -> None:
 
 
 def find_sampler(name: str | None) -> Sampler:
-    """Return the sampler `name`, such as ``ddpm`` or ``ddim:eta=0.5``; ``None`` is the default.
+    """Return the sampler `name`, such as ``ddpm`` or ``dpmsolver++:order=3,karras=true``; ``None`` is the default.
 
     Raises
     ------
@@ -75,8 +75,20 @@ def find_sampler(name: str | None) -> Sampler:
         if key not in defaults:
             raise ConfigError(f"sampler {kind} has no setting {key!r}", f"it has: {', '.join(defaults) or 'none'}")
         try:
-            given[key] = type(defaults[key])(value)
+            given[key] = _parsed(value, type(defaults[key]))
         except ValueError:
-            expected = type(defaults[key]).__name__
-            raise ConfigError(f"{key} of sampler {kind} is {value!r}", f"must be a {expected}") from None
+            expected = EXPECTED[type(defaults[key])]
+            raise ConfigError(f"{key} of sampler {kind} is {value!r}", f"must be {expected}") from None
     return SAMPLERS[kind](**given)
+
+
+EXPECTED = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+"""Types of the settings of samplers, as a user knows them."""
+
+
+def _parsed(value: str, kind: type) -> object:
+    if kind is bool:
+        if value.lower() not in ("true", "false"):
+            raise ValueError(value)
+        return value.lower() == "true"
+    return kind(value)

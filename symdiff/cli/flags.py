@@ -33,7 +33,13 @@ Json = Annotated[bool, typer.Option("--json", help="Print exactly one JSON docum
 # Settings: None means not given, so that environment, file and default can speak.
 Model = Annotated[str | None, typer.Argument(metavar="[MODEL]", help="The diffusion model; default: digits.")]
 SamplerName = Annotated[
-    str | None, typer.Option("--sampler", metavar="NAME", help="ddpm, ddim, ddim:eta=0.5; default: ddpm.")
+    str | None,
+    typer.Option(
+        "--sampler",
+        metavar="NAME",
+        help="ddpm, ddim, euler, euler-ancestral, heun, dpmsolver++, sde-dpmsolver++, edm or flow-euler, with settings "
+        "as in ddim:eta=0.5 or dpmsolver++:order=3,karras=true; default: ddpm.",
+    ),
 ]
 Steps = Annotated[int | None, typer.Option(help="Reverse steps of a trajectory; default: 50.")]
 Count = Annotated[int | None, typer.Option("--trajectories", help="Trajectories to record; default: 512.")]

@@ -99,6 +99,11 @@ def shared_affine_r2(
         if len(train) < pixels + 2
         else None,
     )
+    partial = (
+        None
+        if test.one_step
+        else "the sampler also uses earlier estimates or a second call of the model: this is about its first-order form"
+    )
     unit = torch.arange(len(test))
     for step in _steps(train):
         x, y = _flat(test.states[:, step]), _flat(test.denoised[:, step])
@@ -122,7 +127,8 @@ def shared_affine_r2(
                 interval = complement(trajectory_bootstrap(residual, variance, unit, seed=seed, replicates=replicates))
                 level["value"] = 1 - float(residual.sum() / variance.sum())
                 level["interval"] = None if interval is None else list(interval)
-            level["caution"] = cautions("the target is constant" if level["value"] is None else None, few)
+            constant = "the target is constant" if level["value"] is None else None
+            level["caution"] = cautions(constant, few, None if name.endswith("denoised") else partial)
             found[name].append(level)
     return found
 

@@ -33,6 +33,7 @@ def gauges(run: RunData) -> Plate | None:
         (label, values, dash)
         for label, key, dash in _GAUGES
         if (values := run.array(key, 1)) is not None and t is not None and values.shape == t.shape
+        if not np.isnan(values).all()  # the sampler has no such gauge
     ]
     if t is None or not curves:
         return None
