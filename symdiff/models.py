@@ -72,7 +72,7 @@ def check_model(model: str) -> None:
 
 
 def find_sampler(name: str | None, denoiser: Denoiser | None = None) -> Sampler:
-    """Return the sampler `name`, such as ``ddpm`` or ``ddim:eta=0.5``.
+    """Return the sampler `name`, such as ``ddpm`` or ``dpmsolver++:order=3,karras=true``.
 
     Parameters
     ----------
@@ -100,8 +100,20 @@ def find_sampler(name: str | None, denoiser: Denoiser | None = None) -> Sampler:
         if key not in defaults:
             raise ConfigError(f"sampler {kind} has no setting {key!r}", f"it has: {', '.join(defaults) or 'none'}")
         try:
-            given[key] = type(defaults[key])(value)
+            given[key] = _parsed(value, type(defaults[key]))
         except ValueError:
-            expected = type(defaults[key]).__name__
-            raise ConfigError(f"{key} of sampler {kind} is {value!r}", f"must be a {expected}") from None
+            expected = EXPECTED[type(defaults[key])]
+            raise ConfigError(f"{key} of sampler {kind} is {value!r}", f"must be {expected}") from None
     return SAMPLERS[kind](**given)
+
+
+EXPECTED = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+"""Types of the settings of samplers, as a user knows them."""
+
+
+def _parsed(value: str, kind: type) -> object:
+    if kind is bool:
+        if value.lower() not in ("true", "false"):
+            raise ValueError(value)
+        return value.lower() == "true"
+    return kind(value)

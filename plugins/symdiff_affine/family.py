@@ -92,11 +92,30 @@ class AffineFamily(GroupFamily):
         self, trajectories: Trajectories, length: int, n: int, generator: torch.Generator | None = None
     ) -> Sequences:
         """Random windows of recorded steps; a step that is not in the group is in none of them."""
-        a = trajectories.gauges[self.options.gauge]
+        a = trajectories.gauges[self.gauge_in_use(trajectories)]
         windows = cut(trajectories, length, n, generator, usable=a.isfinite() & (a > 0))
         x = windows.observations
         steps = a[windows.times[:, :-1]].to(x.dtype)
         return Sequences(x, affine.from_step(x[:, :-1], x[:, 1:], steps), windows.times, windows.trajectory)
+
+    def gauge_in_use(self, trajectories: Trajectories) -> str:
+        """The option ``gauge``, or ``eps`` where it was left at its default and the sampler has no such gauge.
+
+        Raises
+        ------
+        ConfigError
+            The gauge asked for is one the sampler has none of.
+        """
+        gauge: str = self.options.gauge
+        if not bool(trajectories.gauges[gauge].isnan().all()):
+            return gauge
+        there = [name for name, a in trajectories.gauges.items() if not bool(a.isnan().all())]
+        if "gauge" in self.options.model_fields_set or "eps" not in there:
+            raise ConfigError(
+                f"sampler {trajectories.info.get('sampler')} has no gauge {gauge}",
+                f"choose -o gauge= one of {', '.join(there)}",
+            )
+        return "eps"
 
     # --- the model ----------------------------------------------------------------------------
 
@@ -190,18 +209,27 @@ class AffineFamily(GroupFamily):
         }
 
     def caveats(self, trajectories: Trajectories) -> list[str]:
-        """Steps that are not in the group in this gauge, and clipped denoised images."""
+        """Steps that are not in the group in this gauge, gauges there are none of, and clipped denoised images."""
         found = []
-        a = trajectories.gauges[self.options.gauge]
+        gauge = self.gauge_in_use(trajectories)
+        a = trajectories.gauges[gauge]
+        if gauge != self.options.gauge:
+            found.append(f"the sampler has no gauge {self.options.gauge}: gauge {gauge} was used")
+        if not trajectories.one_step:
+            found.append(
+                "the sampler also uses earlier estimates or a second call of the model: a is that of its first-order "
+                "form"
+            )
         outside = [int(i) for i in (~(a.isfinite() & (a > 0))).nonzero().flatten()]
         if outside:
             named = ", ".join(f"step {i} (a = {float(a[i]):.3g})" for i in outside[:4])
             found.append(
-                f"gauge {self.options.gauge}: {len(outside)} of {len(a)} steps are not in GL(d+1) and were left out of "
+                f"gauge {gauge}: {len(outside)} of {len(a)} steps are not in GL(d+1) and were left out of "
                 f"training and diagnostics: {named}"
             )
         if trajectories.info.get("clip"):
-            found.append("x0hat was clipped: the step is then no affine function of the network's output")
+            how = trajectories.info.get("clipping") or "x0hat was clipped"
+            found.append(f"{how}: the step is then no affine function of the network's output")
         return found
 
     def _exact(self, latent: int) -> Representation:

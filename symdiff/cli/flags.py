@@ -39,7 +39,12 @@ MODEL = (
 Model = Annotated[str | None, typer.Argument(metavar="[MODEL]", help=MODEL)]
 SamplerName = Annotated[
     str | None,
-    typer.Option("--sampler", metavar="NAME", help="ddpm, ddim, ddim:eta=0.5; default: the model's own, else ddpm."),
+    typer.Option(
+        "--sampler",
+        metavar="NAME",
+        help="ddpm, ddim, euler, euler-ancestral, heun, dpmsolver++, sde-dpmsolver++, edm or flow-euler, with settings "
+        "as in ddim:eta=0.5 or dpmsolver++:order=3,karras=true; default: the model's own, else ddpm.",
+    ),
 ]
 Label = Annotated[int | None, typer.Option(metavar="N", help="The class, of a class-conditional model.")]
 Guidance = Annotated[

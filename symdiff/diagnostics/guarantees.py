@@ -93,7 +93,8 @@ def _observation_map(evaluation: Evaluation) -> tuple[Guarantee, Guarantee]:
 def _in_general_linear_group(evaluation: Evaluation) -> Guarantee:
     """Every recorded step in the gauge in use, and rho of the held-out elements."""
     evidence, sound = [], True
-    gauge = getattr(evaluation.family.options, "gauge", None)
+    chosen = getattr(evaluation.family, "gauge_in_use", None)  # a family may use another than its option says
+    gauge = chosen(evaluation.trajectories) if chosen else getattr(evaluation.family.options, "gauge", None)
     a = evaluation.trajectories.gauges.get(gauge) if isinstance(gauge, str) else None
     if a is not None:
         outside = torch.nonzero(~(a.isfinite() & (a != 0))).flatten()

@@ -14,7 +14,7 @@ from symdiff.diffusion.samplers import Sampler
 def generate(
     denoiser: Denoiser, sampler: Sampler, steps: int, n: int, seed: int, clip: bool = False
 ) -> Float[Tensor, "n c h w"]:
-    """`n` finished images of a run from ``x_T ~ N(0, I)``.
+    """`n` finished images of a run from pure noise.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def generate(
     noise = _Drawn((n, *denoiser.shape), seed)
     table = sampler.coefficients(denoiser.schedule, steps)
     stepper = sampler.start(denoiser, table, noise, clip)
-    x = noise.normal(-1) * float(table.scale[0])
+    x = noise.normal(-1) * table.start
     for i in range(steps):
         _, x = stepper(x, i)
     return x

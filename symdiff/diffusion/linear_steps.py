@@ -20,21 +20,26 @@ def marginal_variance(alpha_bar: Float[Tensor, " time"], eigenvalues: Float[Tens
 
 
 def step_eigenvalues(table: StepTable, eigenvalues: Float[Tensor, " d"]) -> Float[Tensor, "steps d"]:
-    """Eigenvalues of the linear part of every step, ``P + Q A lambda / s_t``.
+    """Eigenvalues of the linear part of every step, ``P + (Q/scale) A lambda / s_t``.
 
-    They equal ``sqrt(alpha_t) s_{t-1} / s_t`` for DDPM and ``kappa/sigma + (A' - kappa A/sigma) A lambda / s_t`` for
-    DDIM; `eigenvalues` are those of C.
+    They equal ``sqrt(alpha_t) s_{t-1} / s_t`` for DDPM, ``kappa/sigma + (A' - kappa A/sigma) A lambda / s_t`` for DDIM,
+    ``(lambda + S S') / (lambda + S^2)`` for Euler's rule on ``x_0 + S eps``, and ``1 + (s' - s) (s - (1-s) lambda) /
+    ((1-s)^2 lambda + s^2)`` for that of flow matching; `eigenvalues` are those of C. Where the table is not all of a
+    step (`StepTable.one_step`) they are those of its first-order form.
     """
     now = table.alpha_bar[:-1]
     gain = now.sqrt()[:, None] * eigenvalues / marginal_variance(now, eigenvalues)
-    return table.P[:, None] + table.Q[:, None] * gain
+    return table.P[:, None] + (table.Q / table.scale[:-1])[:, None] * gain
 
 
 def step_offsets(
     table: StepTable, eigenvalues: Float[Tensor, " d"], mean: Float[Tensor, " d"]
 ) -> Float[Tensor, "steps d"]:
-    """The translation of every step, ``A' mu - A_t A mu``, in the eigenbasis of C; `mean` is mu in that basis."""
-    signal = table.alpha_bar.sqrt()[:, None]
+    """The translation of every step, ``A' mu - A_t A mu``, in the eigenbasis of C; `mean` is mu in that basis.
+
+    A is the coefficient of x_0 in a state, in the coordinates of the sampler.
+    """
+    signal = (table.scale * table.alpha_bar.sqrt())[:, None]
     return (signal[1:] - step_eigenvalues(table, eigenvalues) * signal[:-1]) * mean
 
 

@@ -152,6 +152,10 @@ class Schedule:
         ConfigError
             Unless ``1 <= steps <= T``.
         """
+        self.check_steps(steps)
+        return torch.tensor([round(self.T * (steps - i) / steps) for i in range(steps + 1)])
+
+    def check_steps(self, steps: int) -> None:
+        """Raise `ConfigError` unless ``1 <= steps <= T``."""
         if not 1 <= steps <= self.T:
             raise ConfigError(f"steps is {steps}", f"choose a number of steps from 1 to {self.T}, the schedule's T")
-        return torch.tensor([round(self.T * (steps - i) / steps) for i in range(steps + 1)])

@@ -41,7 +41,7 @@ class Trajectories:
         Whether P, Q and noise_std say all of a step. If not, the sampler also uses earlier estimates or a second call
         of the model, and P and Q are those of its first-order form.
     info
-        Plain data: model name and digest, sampler, seed, whether x0hat was clipped.
+        Plain data: model name and digest, sampler, seed, whether x0hat was clipped (``clip``) and how (``clipping``).
     """
 
     states: Float[Tensor, "traj time c h w"]

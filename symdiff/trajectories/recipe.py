@@ -35,7 +35,8 @@ class Recipe:
     seed
         0 ... 2^64 - 1; trajectory i depends on ``(seed, i)`` and on no other trajectory.
     clip
-        Whether x0hat is clipped to [-1, 1] before the step, which makes the step nonlinear.
+        Whether x0hat is clipped to [-1, 1] before the step, which makes the step nonlinear. A sampler that limits it
+        already goes on doing so in its own way, whatever is said here.
     every
         Keep every k-th state, and the last; a recorded step is then a composite of the sampler's.
     dtype
@@ -83,7 +84,8 @@ class Recipe:
     def key(self) -> str:
         """SHA-256 of the recipe: equal recipes make equal recordings, up to rounding between devices."""
         table = self.table
-        numbers = torch.cat([table.timesteps.double(), table.alpha_bar, table.scale, table.P, table.Q, table.noise_std])
+        shared = [table.timesteps.double(), table.alpha_bar, table.scale, table.P, table.Q, table.noise_std]
+        numbers = torch.cat([*shared, torch.tensor([table.start], dtype=torch.float64)])
         recipe = {
             "model": self.denoiser.digest,
             "shape": list(self.denoiser.shape),
@@ -111,11 +113,17 @@ class Recipe:
             "sampler_settings": self.sampler.settings(),
             "steps": self.steps,
             "seed": self.seed,
-            "clip": self.clip,
+            "clip": self.clipping is not None,
+            "clipping": self.clipping,
             **{name: value for name, value in given.items() if value is not None},
             "every": self.every,
             "dtype": self.dtype,
         }
+
+    @property
+    def clipping(self) -> str | None:
+        """How x0hat is limited before each step, by the sampler's own settings or by `clip`; ``None`` if not."""
+        return self.sampler.clips or ("x0hat clipped to ±1" if self.clip else None)
 
     @property
     def states_shape(self) -> tuple[int, int, int, int, int]:

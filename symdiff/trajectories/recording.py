@@ -41,9 +41,10 @@ def record(
 ) -> Trajectories:
     """Sample `trajectories` images and keep every state on the way.
 
-    Starts from ``x_T ~ N(0, I)`` and applies ``x' = P x + Q x0hat + s z`` (Ho et al. 2020, Algorithm 2; Song et al.
-    2021, Eq. 12). Trajectory i is a function of ``(seed, i)``: a recording of 100 trajectories is the beginning of
-    one of 200, whatever the batch size, up to float32 rounding in the model.
+    Starts from noise of the sampler's first level (``x_T ~ N(0, I)`` for DDPM and DDIM) and applies the sampler's step,
+    ``x' = P x + Q x0hat + s z`` (Ho et al. 2020, Algorithm 2; Song et al. 2021, Eq. 12). Trajectory i is a function of
+    ``(seed, i)``: a recording of 100 trajectories is the beginning of one of 200, whatever the batch size, up to
+    float32 rounding in the model.
 
     Parameters
     ----------
@@ -59,7 +60,8 @@ def record(
         Trajectories sampled at once; by default up to 256, fewer for large images. Halved, with a warning, when
         CUDA runs out of memory.
     clip
-        Clip x0hat to [-1, 1] before the step; `denoised` then holds the clipped image, the one the step used.
+        Clip x0hat to [-1, 1] before the step; `denoised` then holds the clipped image, the one the step used. Nothing
+        changes where the sampler limits x0hat already (`Sampler.clips`).
     every
         Keep every k-th state, the first and the last; see `symdiff.trajectories.thinning`.
     on_progress
@@ -154,7 +156,7 @@ class Recorder:
         stepper = recipe.sampler.start(self.denoiser, table, noise, recipe.clip)
         finite.forget()
         conveyor.begin(rows.start, len(rows))
-        x = noise.normal(-1) * float(table.scale[0])
+        x = noise.normal(-1) * table.start
         conveyor.state(x)
         for i in range(recipe.steps):
             self.denoiser.step = i

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from symdiff.diffusion import Denoiser
+from symdiff.diffusion import Denoiser, Schedule
 from symdiff.diffusion.denoisers.base import Prediction
 from symdiff.diffusion.schedule import Time
 from symdiff.errors import ModelError, NonFiniteError, RunError, SymdiffError
@@ -92,6 +92,11 @@ class Watched:
     def prediction(self) -> Prediction:
         """What the model returns."""
         return self.denoiser.prediction
+
+    @property
+    def schedule(self) -> Schedule:
+        """The noise schedule the model was trained on."""
+        return self.denoiser.schedule
 
     def denoise(self, x: Float[Tensor, "batch c h w"], t: Time) -> Float[Tensor, "batch c h w"]:
         """``x0hat``, in the dtype of `x`.

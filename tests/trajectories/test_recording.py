@@ -48,6 +48,7 @@ def test_a_recording_says_where_it_comes_from(gaussian) -> None:
         "steps": 6,
         "seed": 5,
         "clip": True,
+        "clipping": "x0hat clipped to ±1",
         "every": 1,
         "dtype": "fp32",
         "device": "cpu",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Real
@@ -15,7 +15,6 @@ from symdiff.diffusion.schedule import Schedule, Time
 from symdiff.errors import ConfigError
 
 GAUGES = ("v", "eps", "x0")
-
 
 Coordinates = Literal["vp", "ve", "flow"]
 """How a sampler writes the state with signal-to-noise ratio A/sigma: ``A x_0 + sigma eps`` with A^2 + sigma^2 = 1,
@@ -44,6 +43,9 @@ class StepTable:
         Whether P, Q and noise_std say all of the step.
     undefined
         Gauges this sampler has none of: NaN at every step.
+    first_std
+        Standard deviation of the first state, where the sampler has its own convention; ``None`` means ``scale[0]``,
+        that of noised data of unit variance.
     """
 
     timesteps: Real[Tensor, " time"]
@@ -54,6 +56,12 @@ class StepTable:
     coordinates: Coordinates = "vp"
     one_step: bool = True
     undefined: tuple[str, ...] = ()
+    first_std: float | None = None
+
+    @property
+    def start(self) -> float:
+        """What standard normal noise is multiplied by to make the first state."""
+        return float(self.scale[0]) if self.first_std is None else self.first_std
 
     @property
     def steps(self) -> int:
@@ -111,6 +119,10 @@ class Model(Protocol):
     def prediction(self) -> Prediction:
         """What `predict` returns."""
 
+    @property
+    def schedule(self) -> Schedule:
+        """The noise schedule it was trained on."""
+
     def denoise(self, x: Tensor, t: Time) -> Tensor:
         """``x0hat`` of states ``A x_0 + sigma eps`` with A^2 + sigma^2 = 1."""
 
@@ -140,7 +152,12 @@ class Stepper(ABC):
 class Sampler(ABC):
     """A rule that turns a schedule and a number of steps into a `StepTable`."""
 
-    name: ClassVar[str]
+    name: str
+
+    @property
+    def clips(self) -> str | None:
+        """How the sampler itself limits x0hat, in words; ``None`` if it does not. It makes the step nonlinear."""
+        return None
 
     @abstractmethod
     def coefficients(self, schedule: Schedule, steps: int) -> StepTable:
@@ -162,7 +179,7 @@ class Sampler(ABC):
         noise
             Where injected noise comes from.
         clip
-            Clip x0hat to [-1, 1] before each step.
+            Clip x0hat to [-1, 1] before each step, unless the sampler limits it already (`clips`).
         """
         return OneStep(self, model, table, noise, clip)
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from jaxtyping import Float
+from torch import Tensor
+
 from symdiff.diffusion.samplers.base import Sampler, StepTable, visited
 from symdiff.diffusion.schedule import Schedule
 from symdiff.errors import ConfigError
@@ -35,10 +38,16 @@ class DDIM(Sampler):
     def coefficients(self, schedule: Schedule, steps: int) -> StepTable:
         """With ``epshat = (x - A x0hat) / sigma``: ``P = kappa / sigma`` and ``Q = A' - kappa A / sigma``."""
         timesteps, alpha_bar = visited(schedule, steps)
-        now, after = alpha_bar[:-1], alpha_bar[1:]
-        sigma = (1 - now).sqrt()
-        std = self.eta * ((1 - after) / (1 - now) * (after - now) / after).sqrt()
-        # sigma'^2 - s^2 as a product, which keeps full relative precision where s is close to sigma'.
-        fraction = (self.eta**2 * (after - now) / after / (1 - now)).clamp(max=1)
-        kappa = ((1 - after) * (1 - fraction)).sqrt()
-        return StepTable(timesteps, alpha_bar, kappa / sigma, after.sqrt() - kappa * now.sqrt() / sigma, std)
+        return StepTable(timesteps, alpha_bar, *ddim_coefficients(alpha_bar[:-1], alpha_bar[1:], self.eta))
+
+
+def ddim_coefficients(
+    now: Float[Tensor, " steps"], after: Float[Tensor, " steps"], eta: float
+) -> tuple[Float[Tensor, " steps"], Float[Tensor, " steps"], Float[Tensor, " steps"]]:
+    """``P, Q, s`` of steps from the cumulative products `now` to `after`, float64."""
+    sigma = (1 - now).sqrt()
+    std = eta * ((1 - after) / (1 - now) * (after - now) / after).sqrt()
+    # sigma'^2 - s^2 as a product, which keeps full relative precision where s is close to sigma'.
+    fraction = (eta**2 * (after - now) / after / (1 - now)).clamp(max=1)
+    kappa = ((1 - after) * (1 - fraction)).sqrt()
+    return kappa / sigma, after.sqrt() - kappa * now.sqrt() / sigma, std

@@ -25,6 +25,7 @@ def gauges(run: RunData) -> Plate | None:
         (label, values, dash)
         for label, dash in _DASHES.items()
         if (values := run.array(f"gauge_{label}", 1)) is not None and t is not None and values.shape == t.shape
+        if not np.isnan(values).all()  # the sampler has no such gauge
     ]
     return None if t is None or not curves else _gauges(t, curves)
 
