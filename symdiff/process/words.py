@@ -55,6 +55,9 @@ def _affine(process: Mapping[str, Any], alpha_bar: Mapping[float, float], limits
             f"At all {len(levels)} noise levels x̂₀ is one affine function of the state, the same for every trajectory: "
             f"{least}, everywhere above {setting(limits.affine_supported)}."
         ]
+    # A level is open because of its interval, or because something speaks against the figure.
+    doubts = dict.fromkeys(levels[i].get("caution") for i in where.get("inconclusive", []))
+    doubt = next((f" ({doubt})" for doubt in doubts if doubt), "")
     texts = []
     for kind, text in (
         ("supported", f"it is (interval above {setting(limits.affine_supported)}) at"),
@@ -62,7 +65,7 @@ def _affine(process: Mapping[str, Any], alpha_bar: Mapping[float, float], limits
         ("inconclusive", "it is not settled at"),
     ):
         if kind in where:
-            texts.append(f"{text} {ranges(levels, where[kind], alpha_bar)}")
+            texts.append(f"{text} {ranges(levels, where[kind], alpha_bar)}" + (doubt if kind == "inconclusive" else ""))
     return [
         f"Is x̂₀ one affine function of the state, the same for every trajectory? {_capital('; '.join(texts))}: {least}."
     ]
