@@ -57,7 +57,7 @@ Data = Annotated[
     typer.Option(
         "--data",
         metavar="FILE",
-        help="Held-out images for the bound, n x C x H x W from -1 to 1: .npy, .npz, .safetensors; default: the model's.",
+        help="Held-out images for the bound, n x C x H x W from -1 to 1 (.npy, .npz, .safetensors); default: its own.",
     ),
 ]
 Seed = Annotated[int | None, typer.Option(help="Seed of everything random; default: 0.")]
