@@ -19,7 +19,7 @@ from symdiff.process.effort import Effort
 from symdiff.trajectories import record
 
 SIZES = (8, 16, 28)
-EFFORT = replace(Effort.for_pixels(784), levels=3, trajectories=3)
+EFFORT = replace(Effort.for_pixels(784), levels=3, trajectories=4)
 FIGURES = ("trace", "effective_rank", "symmetry_defect", "commutator_all")
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from symdiff.diffusion.denoisers import Denoiser, HeldOut
+from symdiff.errors import RunError
 from symdiff.process.composed import Composition
 from symdiff.process.group_facts import group_facts
 from symdiff.process.images_file import refuse_other_shape
@@ -86,19 +87,33 @@ def describe(
     process: dict[str, Any] = clock("affine", lambda: _affine(train, test, bootstrap, work, progress or Silent()))
     process["group"] = clock("group", lambda: group_facts(recording))
     process["elbo"] = clock("elbo", lambda: _elbo(recording, denoiser, data, seed, thorough, device, absent))
-    process["linear_part"] = None
-    if denoiser is not None:
-        process["linear_part"] = clock(
-            "linear_part",
-            lambda: linear_part(
-                denoiser.to(device), test, seed=seed, thorough=thorough, device=device, progress=progress or Silent()
-            ),
-        )
-    process["linear_part_absent"] = None if process["linear_part"] else absent or "not for this model"
+    process["linear_part"], reason = clock(
+        "linear_part", lambda: _linear_part(denoiser, train, seed, thorough, device, absent, progress or Silent())
+    )
+    process["linear_part_absent"] = reason
     process["cautions"] = recording_cautions(recording)
     alpha_bar = dict(zip(recording.timesteps.double().tolist(), recording.alpha_bar.tolist(), strict=True))
     process["words"] = words(process, alpha_bar)
     return process
+
+
+def _linear_part(
+    denoiser: Denoiser | None,
+    trajectories: Trajectories,
+    seed: int,
+    thorough: bool,
+    device: torch.device | str,
+    absent: str,
+    progress: Progress,
+) -> tuple[dict[str, Any] | None, str | None]:
+    """The local linear part, or why there is none: a model need not be differentiable to be described otherwise."""
+    if denoiser is None:
+        return None, absent or "the model is not at hand"
+    try:
+        model = denoiser.to(device)
+        return linear_part(model, trajectories, seed=seed, thorough=thorough, device=device, progress=progress), None
+    except RunError as error:
+        return None, str(error)
 
 
 def _affine(

@@ -26,7 +26,8 @@ class Effort:
         Directions in a block of the Krylov space, and blocks: ``block * depth`` products with J and as many with its
         transpose a state.
     probes
-        Random directions a state for what the Krylov space leaves of traces and norms; at least 2.
+        Random directions a state for what the Krylov space leaves of traces and norms, and a pair of states for
+        commutators; at least 2.
     shown
         Eigenvalues reported.
     subspace
@@ -46,7 +47,7 @@ class Effort:
         """Products with J and its transpose that all of it takes, at images of d numbers."""
         if self.dense:
             return self.levels * self.trajectories * d
-        state = 2 * self.block * self.depth + 2 * self.probes + self.levels + 4  # spectrum, norms, commutators
+        state = 2 * self.block * self.depth + (6 + self.levels) * self.probes  # spectrum; norms and commutators
         judged = self.trajectories - self.trajectories // 2
         return self.levels * (self.trajectories * state + judged * min(self.subspace, d))
 
@@ -58,7 +59,7 @@ class Effort:
         if d <= MAX_DENSE:
             return cls(12, 16, True, shown=32) if thorough else cls(8, 8, True, shown=32)
         if d <= 1024:
-            return cls(12, 16, False, depth=12, probes=4, shown=32) if thorough else cls(8, 8, False, subspace=24)
+            return cls(12, 16, False, depth=12, probes=4, shown=32) if thorough else cls(7, 8, False, subspace=16)
         return cls(8, 8, False, depth=8, shown=16, subspace=32) if thorough else cls(6, 4, False, subspace=16)
 
 

@@ -62,6 +62,31 @@ def linear_part(
     effort
         What is spent; by default what suits the number of pixels.
 
+    Returns
+    -------
+    dict
+        Plain data. A figure is ``{"value", "interval"}``, over trajectories: Student's t for means, the delete-one
+        jackknife for ratios of sums, with the error of random directions inside, since they are independent between
+        trajectories. ``None`` where there is nothing to divide by, or fewer than three trajectories. With
+        ``S = (J + J^T)/2``, ``X = J - (tr J / d) I`` and Frobenius norms:
+
+        ``dimension``, ``states``, ``note``
+            d, the number of trajectories, and what has to be known to read the rest.
+        ``levels``
+            One entry a noise level, in the order of sampling. ``timestep``, ``alpha_bar``; ``eigenvalues``, the largest
+            of S in descending order, means over states, with the 5% and 95% quantiles ``eigenvalues_low`` and
+            ``eigenvalues_high``; ``step_eigenvalues = P + (Q / scale) eigenvalues``, those of A_t on the same
+            eigenvectors; ``effective_rank``, the participation ratio ``(tr S)^2 / |S|^2``; ``trace``, tr J;
+            ``symmetry_defect``, ``sqrt(sum |J - J^T|^2 / sum |J|^2)``, at most 2 and 0 for the optimal denoiser;
+            ``commutator_states``, c of J at two states of the level; ``commutator_neighbour``, c with the next level of
+            the same trajectory (none for the last); ``commutator_all``, the mean of c with all other levels of the same
+            trajectory; ``commutator_null``, c for independent bases; ``caution``, when not to trust an entry. What c is
+            says `symdiff.process.commuting`.
+        ``commutators``
+            ``timesteps`` and ``matrix``, c between all pairs of levels along a trajectory.
+        ``common_basis``
+            As in `symdiff.process.common_basis`.
+
     Raises
     ------
     ConfigError

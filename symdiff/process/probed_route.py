@@ -57,14 +57,15 @@ class ProbedRoute:
         self.n, self.levels, *shape = states.shape
         self.d = torch.Size(shape).numel()
         self.generator = torch.Generator().manual_seed(seed)
+        self.probes = max(effort.probes, 2)
         self.on_level, self.done = on_level, 0
         self.ritz: list[Ritz] = []
         self.sizes: list[Sizes] = []
 
     def moments(self) -> Moments:
-        """Spectra, norms and commutators, the latter from one direction for every pair of Jacobians."""
+        """Spectra, norms and commutators, the latter from as many directions for every pair of Jacobians."""
         shown = min(self.effort.shown, self.d)
-        probes = self._random(max(self.effort.probes, 2))
+        probes = self._random(self.probes)
         images = []
         across = []
         for level in range(self.levels):
@@ -77,10 +78,10 @@ class ProbedRoute:
             pushed = self._push(level, probes)
             self.ritz.append(rayleigh_ritz(space))
             self.sizes.append(sizes(space, probes, pushed, self._pull(level, probes)))
-            images.append(pushed[:, 0])
+            images.append(pushed)
             across.append(self._across(level))
             self._tell()
-        along = self._along(probes[:, 0], torch.stack(images, dim=1))
+        along = self._along(probes, torch.stack(images, dim=1))
         values = torch.stack([ritz.values for ritz in self.ritz], dim=1)
         residuals = torch.stack([ritz.residuals for ritz in self.ritz], dim=1)[..., :shown]
         largest = values.abs().amax(-1).clamp(min=torch.finfo(values.dtype).tiny)
@@ -131,13 +132,13 @@ class ProbedRoute:
 
     def _along(self, g: Tensor, images: Tensor) -> tuple[Tensor, Tensor]:
         """Commutators of all pairs of levels of each trajectory, from ``images[:, l] = J_l g``."""
-        mean = torch.stack([part.trace for part in self.sizes], dim=1) / self.d
+        mean = (torch.stack([part.trace for part in self.sizes], dim=1) / self.d)[..., None, None]
         # X_l X_m g = J_l J_m g - mean_l J_m g - mean_m J_l g + mean_l mean_m g
-        products = images.new_zeros(self.n, self.levels, self.levels, self.d)
+        products = images.new_zeros(self.n, self.levels, self.levels, g.shape[1], self.d)
         for level in range(self.levels):
-            here, there = mean[:, level, None, None], mean[..., None]
-            raw = self._push(level, images)
-            products[:, level] = raw - here * images - there * images[:, level, None] + here * there * g[:, None]
+            here = mean[:, level, None]
+            raw = self._push(level, images.flatten(1, 2)).reshape(images.shape)
+            products[:, level] = raw - here * images - mean * images[:, level, None] + here * mean * g[:, None]
             self._tell()
         return _squares(products, products.transpose(1, 2))
 
@@ -146,19 +147,18 @@ class ProbedRoute:
         pairs = self.states.new_zeros(2, self.n, self.n)
         if self.n < 2:
             return pairs[0], pairs[1]
-        mean = (self.sizes[level].trace / self.d)[:, None]
-        own, following = self._random(1)[:, 0], mean.roll(-1, 0)
-        # Row s belongs to the pair (s, s+1); the second direction of each call is that of the pair (s-1, s).
-        first = self._push(level, torch.stack([own, own.roll(1, 0)], dim=1))
+        mean = (self.sizes[level].trace / self.d)[:, None, None]
+        following = mean.roll(-1, 0)
+        own = self._random(self.probes)
+        # Row s belongs to the pair (s, s+1); the second half of each call is that of the pair (s-1, s).
+        first = self._push(level, torch.cat([own, own.roll(1, 0)], dim=1)).unflatten(1, (2, -1))
         here = first[:, 0] - mean * own  # X_s g_s
         after = first[:, 1].roll(-1, 0) - following * own  # X_{s+1} g_s
-        second = self._push(level, torch.stack([after, here.roll(1, 0)], dim=1))
+        second = self._push(level, torch.cat([after, here.roll(1, 0)], dim=1)).unflatten(1, (2, -1))
         there = second[:, 0] - mean * after
         back = second[:, 1].roll(-1, 0) - following * here
-        squares, products = _squares(there, back)
         index = torch.arange(self.n)
-        pairs[0, index, (index + 1) % self.n] = squares
-        pairs[1, index, (index + 1) % self.n] = products
+        pairs[:, index, (index + 1) % self.n] = torch.stack(_squares(there, back))
         return pairs[0], pairs[1]
 
     def _push(self, level: int, directions: Tensor, chosen: list[int] | None = None) -> Tensor:
@@ -180,4 +180,5 @@ class ProbedRoute:
 
 
 def _squares(there: Tensor, back: Tensor) -> tuple[Tensor, Tensor]:
-    return (there - back).square().sum(-1), there.square().sum(-1) + back.square().sum(-1)
+    """``|there - back|^2`` and ``|there|^2 + |back|^2``, summed over the directions."""
+    return (there - back).square().sum((-2, -1)), (there.square() + back.square()).sum((-2, -1))

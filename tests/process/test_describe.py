@@ -199,3 +199,20 @@ def test_a_model_that_fails_to_load_is_a_reason(recording: Trajectories, monkeyp
 
     monkeypatch.setattr("symdiff.process.origin.find_denoiser", fail)
     assert model_of(recording) == (None, "the model is not at hand: its weights are gone")
+
+
+class _WithoutDerivatives(GaussianDenoiser):
+    """The same function by way of numpy, through which torch does not differentiate."""
+
+    def denoise(self, x: torch.Tensor, t: float) -> torch.Tensor:
+        return torch.from_numpy(super().denoise(torch.from_numpy(x.numpy()), t).numpy())
+
+
+def test_a_model_without_derivatives_is_described_in_all_else(
+    denoiser: GaussianDenoiser, recording: Trajectories, found: dict[str, Any]
+) -> None:
+    opaque = described(recording, _WithoutDerivatives(denoiser.mean, denoiser.covariance, denoiser.schedule))
+    assert opaque["linear_part"] is None
+    assert "derivative" in opaque["linear_part_absent"]
+    assert opaque["shared_affine_r2"] == found["shared_affine_r2"]
+    assert opaque["elbo"].keys() == found["elbo"].keys()

@@ -58,7 +58,7 @@ def test_matrices_and_products_agree_on_a_mixture_within_the_sampling_error() ->
             slack = 1e-9 + (high - low) / 2
             assert low - slack <= truth[name]["value"] <= high + slack
             inside.append(low <= truth[name]["value"] <= high)
-    assert sum(inside) >= 0.7 * len(inside) > 15  # all levels share their probes: not independent
+    assert sum(inside) >= 0.6 * len(inside) > 15  # all levels share their probes: not independent
     gap = exact["common_basis"]["residual"]["value"] - probed["common_basis"]["residual"]["value"]
     assert abs(gap) < 0.1
 
@@ -189,3 +189,16 @@ def test_the_effort_falls_with_the_number_of_pixels_and_grows_on_request() -> No
     assert [effort.dense for effort in plain] == [True, True, False, False]
     for one, more in zip(plain, thorough, strict=True):
         assert more.levels * more.trajectories > one.levels * one.trajectories
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("dense", [True, False])
+def test_a_gpu_gives_the_figures_of_the_processor(dense: bool) -> None:
+    trajectories = recording(load_denoiser("digits"), 4, 6)
+    effort = Effort(2, 4, dense, shown=4)
+    here, there = (
+        linear_part(load_denoiser("digits"), trajectories, effort=effort, device=device) for device in ("cpu", "cuda")
+    )
+    for one, other in zip(here["levels"], there["levels"], strict=True):
+        assert one["eigenvalues"] == pytest.approx(other["eigenvalues"], rel=1e-2)
+        assert one["symmetry_defect"]["value"] == pytest.approx(other["symmetry_defect"]["value"], rel=1e-2)
