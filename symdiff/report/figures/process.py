@@ -29,12 +29,12 @@ class Curve(NamedTuple):
 def gauges(run: RunData) -> Plate | None:
     """The scalar a_t of every step in each gauge."""
     t = run.array("step_timestep", 1)
-    curves = [
+    known = [
         (label, values, dash)
         for label, key, dash in _GAUGES
         if (values := run.array(key, 1)) is not None and t is not None and values.shape == t.shape
-        if not np.isnan(values).all()  # the sampler has no such gauge
     ]
+    curves = [(label, values, dash) for label, values, dash in known if not np.isnan(values).all()]
     if t is None or not curves:
         return None
 
@@ -46,6 +46,8 @@ def gauges(run: RunData) -> Plate | None:
 
     singular = [label for label, values, _ in curves if (~np.isfinite(values) | (values == 0)).any()]
     outside = f" In gauge {' and '.join(singular)} a step has a = 0 or ∞: no group element." if singular else ""
+    missing = [label for label, values, _ in known if np.isnan(values).all()]
+    outside += f" The sampler has no gauge {' and '.join(missing)}." if missing else ""
     return Plate(
         "gauges",
         "Scale of the step",
