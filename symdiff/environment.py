@@ -12,6 +12,9 @@ from symdiff import __version__
 PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "pydantic", "pluggy", "safetensors", "matplotlib")
 """Distributions whose version can change a result or how it is shown."""
 
+OPTIONAL = ("diffusers",)
+"""The same, of those that need not be installed."""
+
 ESCNN = "pip install --no-deps escnn==1.0.11"
 """Installs escnn without py3nj, which needs a Fortran compiler and is used for SO(3) only."""
 
@@ -45,7 +48,10 @@ def describe_environment() -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "machine": platform.machine(),
-        "packages": {name: installed(name) for name in PACKAGES},
+        "packages": {
+            **{name: installed(name) for name in PACKAGES},
+            **{name: found for name in OPTIONAL if (found := installed(name))},
+        },
         "cpus": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "cuda": [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())],

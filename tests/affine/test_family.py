@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given
@@ -10,6 +13,7 @@ from hypothesis import strategies as st
 from symdiff.closed_form import principal_components
 from symdiff.diffusion import DDIM, DDPM
 from symdiff.diffusion.denoisers import load_denoiser
+from symdiff.diffusion.samplers import Heun
 from symdiff.errors import ConfigError
 from symdiff.groups import GroupFamily
 from symdiff.trajectories import Trajectories, record
@@ -74,7 +78,36 @@ def test_the_singular_last_step_of_gauge_x0_is_left_out_and_said_so(recording: T
 
 def test_a_clipped_recording_is_mentioned() -> None:
     clipped = record(load_denoiser("gaussian"), DDIM(), 5, 4, device="cpu", clip=True)
-    assert any("clipped" in caveat for caveat in family().caveats(clipped))
+    assert any("x0hat clipped to ±1: the step is then" in caveat for caveat in family().caveats(clipped))
+
+
+@pytest.fixture(scope="module")
+def by_heun() -> Trajectories:
+    return record(load_denoiser("gaussian"), Heun(), 8, 10, device="cpu")
+
+
+def test_a_gauge_the_sampler_has_none_of_is_refused(by_heun: Trajectories) -> None:
+    for ask in (family(gauge="x0").caveats, lambda recording: family(gauge="x0").sequences(recording, 3, 5)):
+        with pytest.raises(ConfigError, match="sampler heun has no gauge x0") as error:
+            ask(by_heun)
+        assert error.value.hint == "choose -o gauge= one of v, eps"
+
+
+def test_a_sampler_with_a_memory_is_mentioned(by_heun: Trajectories) -> None:
+    [caveat] = family().caveats(by_heun)
+    assert "a is that of its first-order form" in caveat
+
+
+def test_the_default_gauge_gives_way_where_the_sampler_has_none(recording: Trajectories) -> None:
+    without_v = replace(recording, gauges={**recording.gauges, "v": torch.full_like(recording.gauges["v"], math.nan)})
+    f = family()
+    assert f.gauge_in_use(without_v) == "eps"
+    assert f.gauge_in_use(recording) == "v"
+    assert "the sampler has no gauge v: gauge eps was used" in f.caveats(without_v)
+    found = f.sequences(without_v, 4, 50, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(found.actions[..., 0].double(), recording.gauges["eps"][found.times[:, :-1]])
+    with pytest.raises(ConfigError, match="sampler ddpm has no gauge v"):
+        family(gauge="v").sequences(without_v, 4, 50)
 
 
 @pytest.mark.parametrize(

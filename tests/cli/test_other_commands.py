@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,39 @@ def test_record_writes_a_store_once(symdiff):
     again = symdiff(*RECORD, "--sampler", "ddim:eta=0.5", "--seed", "2", "--out", "store")
     assert again.out == "held already in store: 10 trajectories of 4 steps, 1 x 8 x 8\n"
     assert symdiff(*RECORD, "--out", "store", "--json").document["code"] == "output"
+
+
+@pytest.mark.parametrize("sampler", ["heun", "dpmsolver++:order=3,karras=TRUE", "edm:s_churn=2", "flow-euler:shift=3"])
+def test_record_takes_samplers_of_the_library(symdiff, sampler):
+    ran = symdiff(
+        "record", "gaussian", "--trajectories", "10", "--steps", "10", "--sampler", sampler, "--out", "store", "--json"
+    )
+    assert ran.code == 0
+    recorded = read_store("store")
+    assert recorded.states.shape == (10, 11, 1, 8, 8)
+    assert recorded.info["sampler"] == sampler.split(":")[0]
+
+
+@pytest.mark.parametrize(
+    ("sampler", "message", "hint"),
+    [
+        ("heun:karras=perhaps", "karras of sampler heun is 'perhaps'", "must be true or false"),
+        ("dpmsolver++:order=2.5", "order of sampler dpmsolver++ is '2.5'", "must be a whole number"),
+        ("edm:rho=high", "rho of sampler edm is 'high'", "must be a number"),
+        ("hein", "there is no sampler 'hein'", "did you mean 'heun'?"),
+    ],
+)
+def test_a_setting_of_a_sampler_that_is_none_is_refused(symdiff, sampler, message, hint):
+    ran = symdiff("record", "gaussian", "--sampler", sampler, "--out", "store", "--json")
+    assert (ran.code, ran.document["code"], ran.document["message"]) == (2, "config", message)
+    assert ran.document["hint"].startswith(hint)
+
+
+def test_record_names_the_extra_a_sampler_needs(symdiff, monkeypatch):
+    monkeypatch.setitem(sys.modules, "diffusers", None)
+    ran = symdiff("record", "gaussian", "--sampler", "heun", "--out", "store", "--json")
+    assert (ran.code, ran.document["code"]) == (2, "missing-extra")
+    assert ran.document["hint"] == "pip install 'symdiff-toolkit[diffusers]'"
 
 
 def test_record_reports_a_damaged_store(symdiff):
@@ -113,6 +147,7 @@ def test_doctor_describes_the_machine(symdiff):
     assert document["packages"]["torch"].startswith("2.")
     assert {item["name"] for item in document["plugins"]} >= {"affine"}
     assert document["extras"]["geomstats"]["status"] == "ok"
+    assert document["extras"]["diffusers"]["status"] == "ok"
     assert "plugin affine (symdiff-toolkit 0.1.0): ok" in symdiff("doctor").out
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from typing import Any
 
@@ -185,15 +186,15 @@ class EDM(NamedSampler):
         s_churn: float = 0.0,
         s_noise: float = 1.0,
     ) -> None:
-        if not 0 < sigma_min < sigma_max:
+        if not 0 < sigma_min < sigma_max < math.inf:
             raise ConfigError(
                 f"the noise levels of sampler edm are {sigma_min:g} to {sigma_max:g}",
                 "choose 0 < sigma_min < sigma_max",
             )
-        if rho <= 0 or s_churn < 0 or s_noise < 0:
+        if not (0 < rho < math.inf and 0 <= s_churn < math.inf and 0 <= s_noise < math.inf):
             raise ConfigError(
                 f"sampler edm was given rho {rho:g}, s_churn {s_churn:g}, s_noise {s_noise:g}",
-                "rho must be positive, the others at least 0",
+                "choose finite numbers: rho above 0, the others at least 0",
             )
         self.sigma_min, self.sigma_max, self.rho = float(sigma_min), float(sigma_max), float(rho)
         self.s_churn, self.s_noise = float(s_churn), float(s_noise)
@@ -219,7 +220,7 @@ class FlowEuler(NamedSampler):
     name = "flow-euler"
 
     def __init__(self, shift: float = 1.0) -> None:
-        if shift <= 0:
+        if not 0 < shift < math.inf:
             raise ConfigError(f"shift of sampler flow-euler is {shift:g}", "choose a positive number")
         self.shift = float(shift)
 

@@ -29,6 +29,10 @@ class OwnScheduler(SchedulerSampler):
         """The class, as the name, and its configuration."""
         return {"name": self.name, "config": _plain(dict(self._scheduler.config))}
 
+    def __repr__(self) -> str:
+        """The class."""
+        return f"<scheduler_sampler of {self.name}>"
+
     def kind(self) -> SchedulerKind:
         """That of its class."""
         return self._kind

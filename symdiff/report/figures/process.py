@@ -25,7 +25,6 @@ def gauges(run: RunData) -> Plate | None:
         (label, values, dash)
         for label, dash in _DASHES.items()
         if (values := run.array(f"gauge_{label}", 1)) is not None and t is not None and values.shape == t.shape
-        if not np.isnan(values).all()  # the sampler has no such gauge
     ]
     return None if t is None or not curves else _gauges(t, curves)
 
@@ -48,6 +47,8 @@ def _gauges(t: NDArray[np.float64], curves: Scalars) -> Plate:
 
     singular = [label for label, values, _ in curves if (~np.isfinite(values) | (values == 0)).any()]
     outside = f" In gauge {' and '.join(singular)} a step has a = 0 or ∞: no group element." if singular else ""
+    missing = [label for label in _DASHES if label not in {drawn for drawn, _, _ in curves}]
+    outside += f" The sampler has no gauge {' and '.join(missing)}." if missing else ""
     return Plate(
         "gauges",
         "Scale of the step",

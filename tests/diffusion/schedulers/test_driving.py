@@ -261,6 +261,8 @@ def test_the_refused_variance_is_nan_in_the_library() -> None:
         (lambda: SDEDPMSolver(3), 5, "order of sampler sde-dpmsolver\\+\\+ is 3"),
         (lambda: EDM(sigma_min=2.0, sigma_max=1.0), 5, "are 2 to 1"),
         (lambda: EDM(s_churn=-1.0), 5, "s_churn -1"),
+        (lambda: EDM(rho=float("nan")), 5, "rho nan"),
+        (lambda: EDM(sigma_max=float("inf")), 5, "to inf"),
         (lambda: FlowEuler(0.0), 5, "shift of sampler flow-euler is 0"),
     ],
 )
