@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 import shlex
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +12,8 @@ import typer
 
 from symdiff.cli.flags import Count, Debug, Device, Json, Model, Quiet, SamplerName, Seed, Steps, Verbose
 from symdiff.cli.outcome import Outcome
+
+log = logging.getLogger(__name__)
 
 
 def record(
@@ -57,11 +59,12 @@ def record(
     from symdiff.trajectories.device import resolve_device
     from symdiff.trajectories.precision import cost
     from symdiff.trajectories.store import read_manifest
+    from symdiff.trajectories.thinning import ordinal
 
     refuse_unwritable(out)
     settled = {key: getattr(settings, key) for key in given} | {"dtype": dtype, "every": every, "clip": clip}
     if (warning := cost(dtype)) is not None:
-        warnings.warn(warning, stacklevel=2)
+        log.warning("%s", warning)
     device_found = resolve_device(settings.device)
     chosen = find_sampler(settings.sampler)
     denoiser = find_denoiser(settings.model)
@@ -98,7 +101,7 @@ def record(
     }
     done = "held already" if held else "recorded"
     shape = " x ".join(map(str, document["observation_shape"]))
-    kept = f", every {every}th state" if every > 1 else ""
+    kept = f", every {ordinal(every)} state" if every > 1 else ""
     kept += f", in {dtype}" if dtype != "fp32" else ""
     return Outcome(
         document, f"{done} in {out}: {document['trajectories']} trajectories of {settings.steps} steps, {shape}{kept}"
