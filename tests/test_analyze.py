@@ -16,7 +16,7 @@ import torch
 
 from symdiff.analyze import analyze
 from symdiff.config import RunConfig
-from symdiff.errors import ConfigError, OutputError
+from symdiff.errors import ConfigError, OutputError, StoreError
 from symdiff.result import Result, load_result
 from symdiff.rundir import FILES
 from symdiff.trajectories import Trajectories, read_store, write_store
@@ -291,6 +291,34 @@ def test_a_recorded_directory_is_a_model(tmp_path: Path) -> None:
     write_store(tmp_path / "store", read_store(store).select(slice(0, 40)))
     with pytest.raises(OutputError, match="holds another run"):
         analyze(config, tmp_path / "from store")
+
+
+def test_a_recording_that_does_not_fit_in_memory_is_trained_on_from_disk_and_judged_by_a_part(tmp_path: Path) -> None:
+    config = small()
+    plain = analyze(config, tmp_path / "plain")
+    size = 4 * 64 * (2 * plain.config["steps"] + 1) * plain.config["trajectories"]
+    with pytest.warns(UserWarning, match="training reads all of its .* trajectories from disk") as told:
+        found = analyze(config, tmp_path / "from disk", memory=size // 2)
+    [told_of] = [str(warning.message) for warning in told]
+    assert found.warnings == [told_of, *plain.warnings]
+    held_out = round(0.2 * plain.config["trajectories"])
+    judged_by = size // 4 // (2 * size // plain.config["trajectories"])
+    assert f"diagnostics rest on {judged_by} of {held_out} held-out" in told_of
+    # Trained on the same batches, though they were read from disk.
+    metrics = [(tmp_path / name / "metrics.jsonl").read_text() for name in ("plain", "from disk")]
+    assert metrics[0] == metrics[1]
+    assert found.config == plain.config
+
+
+def test_an_unfinished_recording_is_refused_with_the_command_that_finishes_it(tmp_path: Path) -> None:
+    document = {"schema": "symdiff.unfinished-recording/1", "command": "symdiff record digits --out here"}
+    document |= {"key": "", "pid": 1, "first": [0, 5], "finished": [{"name": "00000.safetensors"}]}
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "recording.json").write_text(json.dumps(document))
+    with pytest.raises(StoreError, match="not finished: 1 of 2 shards are there") as caught:
+        analyze(small(model=str(tmp_path / "store")), tmp_path / "run")
+    assert caught.value.hint == "to finish it: symdiff record digits --out here"
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_latent_dimension_that_does_not_fit_leaves_nothing_behind(tmp_path: Path) -> None:

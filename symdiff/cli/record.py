@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 import shlex
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -25,6 +25,8 @@ from symdiff.cli.flags import (
     Verbose,
 )
 from symdiff.cli.outcome import Outcome
+
+log = logging.getLogger(__name__)
 
 
 def record(
@@ -74,11 +76,12 @@ def record(
     from symdiff.trajectories.device import resolve_device
     from symdiff.trajectories.precision import cost
     from symdiff.trajectories.store import read_manifest
+    from symdiff.trajectories.thinning import ordinal
 
     refuse_unwritable(out)
     settled = {key: getattr(settings, key) for key in given} | {"dtype": dtype, "every": every, "clip": clip}
     if (warning := cost(dtype)) is not None:
-        warnings.warn(warning, stacklevel=2)
+        log.warning("%s", warning)
     device_found = resolve_device(settings.device)
     find_sampler(settings.sampler)  # a name that is none is told before a model is loaded
     denoiser = find_denoiser(settings.model, settings.label, settings.guidance)
@@ -117,7 +120,7 @@ def record(
     }
     done = "held already" if held else "recorded"
     shape = " x ".join(map(str, document["observation_shape"]))
-    kept = f", every {every}th state" if every > 1 else ""
+    kept = f", every {ordinal(every)} state" if every > 1 else ""
     kept += f", in {dtype}" if dtype != "fp32" else ""
     lines = [f"{done} in {out}: {document['trajectories']} trajectories of {settings.steps} steps, {shape}{kept}"]
     return Outcome(document, "\n".join(lines + [f"warning: {caveat}" for caveat in denoiser.caveats]))

@@ -6,6 +6,7 @@ import logging
 import os
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import platformdirs
@@ -16,7 +17,7 @@ from symdiff.errors import DiskError, InterruptedRunError, OutputError, StoreErr
 from symdiff.trajectories.appearing import discard, disk_errors
 from symdiff.trajectories.claim import claimed
 from symdiff.trajectories.data import Trajectories
-from symdiff.trajectories.ongoing import Ongoing
+from symdiff.trajectories.ongoing import ONGOING, Ongoing
 from symdiff.trajectories.precision import storage_dtype
 from symdiff.trajectories.recipe import Recipe
 from symdiff.trajectories.recording import OnProgress, Recorder
@@ -146,6 +147,8 @@ def record_store(
     recipe = Recipe(denoiser, sampler, steps, trajectories, seed, clip, every, dtype)
     directory = Path(directory)
     if _holds(directory, recipe):
+        with suppress(OSError):  # left by a process that was killed between its last two steps
+            (directory / ONGOING).unlink()
         return True
     recorder = Recorder(recipe, device, batch_size, on_progress)
     return _write(directory, recipe, recorder, wait=False, command=command, on_resume=on_resume)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from symdiff.trajectories.data import Trajectories
 from symdiff.trajectories.memory import fitting, is_on_disk, memory_budget, size_in_memory
 from symdiff.trajectories.precision import cost
+from symdiff.trajectories.thinning import ordinal
 
 
 class Parts(NamedTuple):
@@ -71,7 +72,7 @@ def caveats(recording: Trajectories) -> list[str]:
     every = recording.info.get("every", 1)
     if every > 1:
         found.append(
-            f"every {every}th state was recorded: a step is the composite of up to {every} steps of the sampler, its "
-            "gauges their products; its mean and noise are those it would have with x0hat held fixed"
+            f"every {ordinal(every)} state was recorded: a step is the composite of up to {every} steps of the "
+            "sampler, its gauges their products; its mean and noise are those it would have with x0hat held fixed"
         )
     return found

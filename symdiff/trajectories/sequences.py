@@ -10,6 +10,7 @@ from torch import Tensor
 
 from symdiff.errors import ConfigError
 from symdiff.trajectories.data import Trajectories
+from symdiff.trajectories.stored import windows
 
 NUMBERS = 2**26
 """Numbers a sample of sequences may hold by default: 256 MiB in float32."""
@@ -95,4 +96,4 @@ def _starts(trajectories: Trajectories, length: int, usable: Tensor | None) -> T
 
 def _gather(trajectories: Trajectories, which: Tensor, first: Tensor, length: int) -> Windows:
     times = first[:, None] + torch.arange(length + 1)
-    return Windows(trajectories.states[which[:, None], times], times, which)
+    return Windows(windows(trajectories.states, which, first, length + 1), times, which)

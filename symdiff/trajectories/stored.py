@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 from torch import Tensor
@@ -75,9 +76,9 @@ class StoredTensor(Tensor):
         if not isinstance(index, tuple):
             return StoredTensor(self.pages, self.places[_plain(index)])
         which, times = map(_plain, index)
-        places, times = self.places[which], np.arange(self.shape[1])[times]
+        places, times = np.asarray(self.places[which]), np.asarray(np.arange(self.shape[1])[times])
         if any(isinstance(item, int | slice) for item in index):  # every trajectory at every time
-            places = places.reshape(*places.shape, *(1 for _ in times.shape))
+            places = places.reshape(places.shape + (1,) * times.ndim)
         return self.pages.read(places, times)
 
 
@@ -112,19 +113,50 @@ class Pages:
     def read(self, places: NDArray[np.int64], times: NDArray[np.int64]) -> Tensor:
         """States ``[..., C, H, W]`` as float32: where their trajectories begin and their times, to be broadcast."""
         each = math.prod(self.shape[1:])
-        offsets = np.asarray(places + each * times)
-        lead, run = offsets.shape, 1
+        lead, run = np.broadcast_shapes(places.shape, times.shape), 1
         # Consecutive times of one trajectory lie side by side: they are read in one piece.
-        if times.ndim and (places.ndim < times.ndim or places.shape[-1] == 1) and bool((np.diff(times) == 1).all()):
-            run, offsets = lead[-1], offsets[..., 0]
-        length, size = run * each, self.numbers.itemsize
-        pieces: NDArray[Any] = np.ndarray(
-            (len(self.numbers) - length + 1, length), self.numbers.dtype, self.numbers, strides=(size, size)
-        )
-        found = torch.from_numpy(pieces[offsets.reshape(-1)])  # a copy; one offset alone would be a view of the file
-        if self.tensors[0].dtype != torch.float32:
-            found = found.view(self.tensors[0].dtype).float()
+        along = times.size > 0 and times.ndim > 0 and (places.ndim < times.ndim or places.shape[-1] == 1)
+        if along and bool((times[..., 1:] - times[..., :-1] == 1).all()):
+            run, times = times.shape[-1], times[..., :1]
+        offsets = np.asarray(places + each * times)
+        found = self.floats(pieces(self.numbers, offsets.reshape(-1), run * each))
         return found.view(*lead, *self.shape[1:])
+
+    def floats(self, numbers: NDArray[Any]) -> Tensor:
+        """The float32 numbers that these are in the files."""
+        found = torch.from_numpy(numbers)
+        dtype = self.tensors[0].dtype
+        return found if dtype == torch.float32 else found.view(dtype).float()
+
+
+def pieces(numbers: NDArray[Any], offsets: NDArray[np.int64], length: int) -> NDArray[Any]:
+    """Copies ``[n, length]`` of the numbers from each offset on; `numbers` is flat, `offsets` has one axis."""
+    size = numbers.itemsize
+    all_pieces: NDArray[Any] = np.ndarray(
+        (len(numbers) - length + 1, length), numbers.dtype, numbers, strides=(size, size)
+    )
+    found: NDArray[Any] = all_pieces[offsets]
+    return found
+
+
+def windows(
+    states: Float[Tensor, "traj time c h w"], which: Int[Tensor, " n"], first: Int[Tensor, " n"], count: int
+) -> Float[Tensor, "n count c h w"]:
+    """``states[which[:, None], first[:, None] + arange(count)]``, in memory or on disk.
+
+    A window is one piece of memory, and copied as such: several times as fast as state by state where they are large.
+    """
+    _, time, *shape = states.shape
+    each, at = math.prod(shape), first.numpy()
+    if isinstance(states, StoredTensor):
+        places = states.places[which.numpy()]
+        found = states.pages.floats(pieces(states.pages.numbers, places + each * at, count * each))
+    elif states.is_contiguous():
+        offsets = each * (time * which.numpy() + at)
+        found = torch.from_numpy(pieces(states.view(-1).numpy(), offsets, count * each))
+    else:
+        return states[which[:, None], first[:, None] + torch.arange(count)]
+    return found.view(len(which), count, *shape)
 
 
 def in_memory(trajectories: Trajectories) -> Trajectories:

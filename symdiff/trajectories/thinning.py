@@ -85,3 +85,9 @@ def _affine(table: StepTable, first: int, end: int) -> tuple[float, float, float
         here = float(table.P[i])
         p, q, s = here * p, here * q + float(table.Q[i]), math.hypot(here * s, float(table.noise_std[i]))
     return p, q, s
+
+
+def ordinal(every: int) -> str:
+    """Such as ``3rd``: which states are kept, for messages."""
+    ending = "th" if every // 10 % 10 == 1 else {1: "st", 2: "nd", 3: "rd"}.get(every % 10, "th")
+    return f"{every}{ending}"

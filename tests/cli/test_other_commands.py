@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shlex
 import sys
 from pathlib import Path
 
 import pytest
 
 from symdiff.cli import plugins as plugins_command
+from symdiff.diffusion import SOURCES, load_denoiser
 from symdiff.trajectories.store import read_store
 
 RECORD = ("record", "gaussian", "--trajectories", "10", "--steps", "4")
@@ -59,6 +61,61 @@ def test_record_names_the_extra_a_sampler_needs(symdiff, monkeypatch):
     ran = symdiff("record", "gaussian", "--sampler", "heun", "--out", "store", "--json")
     assert (ran.code, ran.document["code"]) == (2, "missing-extra")
     assert ran.document["hint"] == "pip install 'symdiff-toolkit[diffusers]'"
+
+
+def test_record_keeps_every_kth_state_in_the_format_asked_for(symdiff):
+    ran = symdiff(*RECORD, "--every", "3", "--dtype", "bf16", "--out", "store")
+    assert ran.out == "recorded in store: 10 trajectories of 4 steps, 1 x 8 x 8, every 3rd state, in bf16\n"
+    assert "warning: states stored in bf16 make the translations v = x' - a x wrong" in ran.err
+    recorded = read_store("store")
+    assert recorded.states.shape == (10, 3, 1, 8, 8)
+    assert (recorded.info["dtype"], recorded.info["every"]) == ("bf16", 3)
+    document = symdiff(*RECORD, "--every", "3", "--dtype", "bf16", "--out", "store", "--json").document
+    assert (document["every"], document["dtype"], document["from_cache"]) == (3, "bf16", True)
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--every", "0"], "every is 0"),
+        (["--every", "5"], "every is 5"),
+        (["--dtype", "double"], "dtype is 'double'"),
+    ],
+)
+def test_record_refuses_a_distance_or_format_there_is_not(symdiff, flags, message):
+    ran = symdiff(*RECORD, *flags, "--out", "store", "--json")
+    assert (ran.code, ran.document["code"]) == (2, "config")
+    assert message in ran.document["message"]
+    assert not Path("store").exists()
+
+
+def test_an_interrupted_recording_says_so_and_the_same_command_goes_on(symdiff, monkeypatch):
+    monkeypatch.setattr("symdiff.trajectories.ongoing.SHARD_BYTES", 1)
+    monkeypatch.setattr("symdiff.trajectories.recording.MAX_BATCH", 5)
+    model = load_denoiser("gaussian")
+    asked = []
+
+    def interrupted(x, t):
+        asked.append(t)
+        if len(asked) > 4:
+            raise KeyboardInterrupt
+        return type(model).denoise(model, x, t)
+
+    monkeypatch.setitem(SOURCES, "gaussian", lambda: model)
+    with monkeypatch.context() as patched:
+        patched.setattr(model, "denoise", interrupted)
+        ran = symdiff(*RECORD, "--out", "store", "--json")
+    assert (ran.code, ran.document["code"]) == (130, "interrupted")
+    assert ran.document["message"] == "interrupted; 5 of 10 shards are there"
+    refused = symdiff("analyze", "store", "--json")
+    assert (refused.code, refused.document["code"]) == (2, "store")
+    assert "is a recording that is not finished: 5 of 10 shards are there" in refused.document["message"]
+    command = shlex.split(refused.document["hint"].removeprefix("to finish it: "))
+    assert command[:2] == ["symdiff", "record"]
+    resumed = symdiff(*command[1:])
+    assert resumed.code == 0
+    assert "resuming: 5 of 10 shards are there" in resumed.err
+    assert len(read_store("store")) == 10
 
 
 def test_record_reports_a_damaged_store(symdiff):

@@ -16,7 +16,7 @@ from symdiff.fitting import Fit, Fitting
 from symdiff.hae import HAE
 from symdiff.representations import LieRepresentation
 from symdiff.training import EVALUATE_EVERY, Data, Stage, train_stage
-from symdiff.trajectories import Trajectories, record
+from symdiff.trajectories import Trajectories, open_store, record, write_store
 from symdiff_affine.family import AffineFamily
 from symdiff_affine.options import AffineOptions
 
@@ -72,6 +72,28 @@ def test_a_resumed_stage_ends_exactly_as_one_that_never_stopped(recording: Traje
     assert found == expected
     for name, value in whole.state_dict().items():
         assert torch.equal(resumed.state_dict()[name], value), name
+
+
+def test_batches_made_ahead_change_nothing(recording: Trajectories) -> None:
+    f = family(rho="lie")
+    data, stage = data_of(recording, f), Stage("lie", 60, 1e-3, penalty=0.5)
+    models = [started(f, data) for _ in range(2)]
+    one_by_one, ahead = (
+        train_stage(m, data, stage, Checkpoint(None), ahead=n) for m, n in zip(models, (0, 3), strict=True)
+    )
+    assert ahead == one_by_one
+    first, second = (model.state_dict() for model in models)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_training_on_a_recording_on_disk_is_training_on_it_in_memory(recording: Trajectories, tmp_path: Path) -> None:
+    write_store(tmp_path / "store", recording, shard_bytes=200_000)
+    f, stage = family(rho="lie"), Stage("lie", 60, 1e-3, penalty=0.5)
+    outcomes = []
+    for source in (recording, open_store(tmp_path / "store")):
+        data = data_of(source, f)
+        outcomes.append(train_stage(started(f, data), data, stage, Checkpoint(None)))
+    assert outcomes[0] == outcomes[1]
 
 
 def test_a_damaged_checkpoint_counts_as_none(recording: Trajectories, tmp_path: Path) -> None:
