@@ -14,7 +14,8 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3 python; do \
 	"$$p" -c '$(SUPPORTED)' >/dev/null 2>&1 && { echo "$$p"; exit; }; done; echo python3)
 BIN := .venv/bin
 STAMP := .venv/.installed
-PYTEST_FLAGS ?=
+# Two processes of one thread each; `make test PYTEST_FLAGS=` runs the tests in one.
+PYTEST_FLAGS ?= -n 2
 
 .PHONY: help setup analyze test test-long lint clean
 
