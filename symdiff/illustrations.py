@@ -65,7 +65,7 @@ def strip(trajectories: Trajectories, pictures_of: Pictures = show) -> dict[str,
     """A few trajectories from noise to image, at evenly spaced times."""
     columns = torch.linspace(0, trajectories.steps, min(COLUMNS, trajectories.steps + 1)).round().long()
     return {
-        "strip": _seen(trajectories.states[:ROWS][:, columns], pictures_of),
+        "strip": seen(trajectories.states[:ROWS][:, columns], pictures_of),
         "strip_alpha_bar": trajectories.alpha_bar[columns],
     }
 
@@ -91,8 +91,8 @@ def reconstructions(model: HAE, sequences: Sequences, pictures_of: Pictures = sh
     observations = sequences.observations[rows]
     decoded = model.decode(model.predict(observations[:, 0], sequences.actions[rows]))
     return {
-        "reconstruction_observations": _seen(observations, pictures_of),
-        "reconstruction_predictions": _seen(decoded, pictures_of),
+        "reconstruction_observations": seen(observations, pictures_of),
+        "reconstruction_predictions": seen(decoded, pictures_of),
     }
 
 
@@ -113,10 +113,10 @@ def traversals(
     base = model.encode(sequences.observations[last, -1:])[0]
     values = torch.tensor(TRAVERSAL, dtype=base.dtype, device=base.device)
     images = model.decode(base + values[:, None] * directions[:, None])
-    return np.ascontiguousarray(_seen(images, pictures_of).cpu().to(torch.float32).numpy())
+    return np.ascontiguousarray(seen(images, pictures_of).cpu().to(torch.float32).numpy())
 
 
-def _seen(states: Tensor, pictures_of: Pictures) -> Tensor:
+def seen(states: Tensor, pictures_of: Pictures) -> Tensor:
     """Pictures of states ``[rows, columns, C, H, W]``, small enough for a page."""
     images: Tensor = pictures_of(states.flatten(0, 1)).unflatten(0, states.shape[:2])
     stride = max(-(-images.shape[-2] // MAX_SIDE), -(-images.shape[-1] // MAX_SIDE))

@@ -67,7 +67,9 @@ class LinearisedRun(Run):
             parts = linear_parts(model, self.recording, at, seed=seed, progress=self.progress.update)
         with self.phase("decompose"):
             try:
-                return split_steps(parts, self.recording, seed=self.config.seed, resamples=self.resamples)
+                return split_steps(
+                    parts, self.recording, seed=seed, resamples=self.resamples, pictures_of=self.pictures_of
+                )
             except MatricesError as error:
                 raise ConfigError(f"the linear parts cannot be decomposed: {error}", error.hint) from error
 

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from symdiff.decomposition import Decomposition, decompose
-from symdiff.illustrations import TRAVERSAL
+from symdiff.illustrations import TRAVERSAL, Pictures, seen, show
 from symdiff.report.figures.blocks import mean_magnitude
 from symdiff.result import Estimate
 from symdiff.structure.linear_parts import LinearParts
@@ -34,7 +34,13 @@ FEW = 2
 
 @torch.no_grad()
 def split_steps(
-    parts: LinearParts, trajectories: Trajectories, *, seed: int = 0, resamples: int = 20, by_level: bool = True
+    parts: LinearParts,
+    trajectories: Trajectories,
+    *,
+    seed: int = 0,
+    resamples: int = 20,
+    by_level: bool = True,
+    pictures_of: Pictures = show,
 ) -> Structure:
     """Decompose the set of all linear parts, and those of each noise level by themselves.
 
@@ -53,6 +59,8 @@ def split_steps(
         Of the decomposition of the whole set.
     by_level
         Whether to decompose every level by itself, too.
+    pictures_of
+        Makes pictures of states, where the model works in a latent space.
 
     Raises
     ------
@@ -92,7 +100,9 @@ def split_steps(
     }
     document = json.loads(json.dumps(document))  # lists for tuples, as in a result that was read back
     return Structure(
-        document, _arrays(parts, found, trajectories, images), _diagnostics(parts, found, document, len(images))
+        document,
+        _arrays(parts, found, trajectories, images, pictures_of),
+        _diagnostics(parts, found, document, len(images)),
     )
 
 
@@ -158,7 +168,9 @@ def _motion(matrices: Tensor) -> float:
     return float((_traceless(matrices).square().sum((1, 2)).mean() / matrices.shape[-1]).sqrt())
 
 
-def _arrays(parts: LinearParts, found: Decomposition, trajectories: Trajectories, images: Tensor) -> dict[str, Any]:
+def _arrays(
+    parts: LinearParts, found: Decomposition, trajectories: Trajectories, images: Tensor, pictures_of: Pictures
+) -> dict[str, Any]:
     shape = trajectories.observation_shape
     pictures = {
         "decomposition_before": mean_magnitude(parts.matrices.numpy()),
@@ -170,7 +182,7 @@ def _arrays(parts: LinearParts, found: Decomposition, trajectories: Trajectories
         values = torch.tensor(TRAVERSAL, dtype=moves.dtype)
         moved = images.mean(0) + values[:, None] * moves[:, None]
         pictures |= {
-            "traversals": moved.reshape(len(moves), len(values), *shape).numpy(),
+            "traversals": seen(moved.reshape(len(moves), len(values), *shape), pictures_of).numpy(),
             "traversal_values": np.array(TRAVERSAL),
             "traversal_blocks": np.array([direction.block + 1 for direction in shown]),
             "traversal_layers": np.array([direction.layer + 1 for direction in shown]),
