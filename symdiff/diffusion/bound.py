@@ -1,23 +1,20 @@
-"""The variational bound image by image, at all times or at a few drawn from strata, with the interval that follows.
+"""The variational bound image by image, at all times or at a few that were drawn, with the interval that follows.
 
 `symdiff.diffusion.elbo` has the terms and the sum over all times. Here every term is kept for every image, so that
-the spread over images gives an interval, and times may be drawn, each the more likely the larger its term is expected
-to be, and evenly: two from each of several strata. The weighted sum is unbiased, and what drawing adds to its variance
-is estimated from the two (Cochran 1977, "Sampling techniques", sections 5.9 and 9A).
+the spread over images gives an interval, and a term may stand for others (`symdiff.diffusion.bound_times`).
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from scipy import optimize
 from torch import Tensor
-from torch.nn import functional
 
+from symdiff.diffusion.bound_times import Times
 from symdiff.diffusion.denoisers.base import Denoiser
 from symdiff.diffusion.elbo import discretised_term, prior_term, transition_term
 from symdiff.diffusion.process import q_sample
@@ -30,80 +27,8 @@ VARIANCES = ("fixed_small", "fixed_large", "optimal")
 AT_ONCE = 2**19
 """Numbers in the images of one call of the model."""
 
-SPREAD = 5
-"""One time in so many is drawn without regard to how large its term is expected to be."""
-
 NATS = math.log(2)
 """One bit in nats."""
-
-
-class Times(NamedTuple):
-    """Times at which the bound is taken, noisiest first.
-
-    Attributes
-    ----------
-    t
-        Training times from 2 to T; the last term, of t = 1, is always taken.
-    weight
-        How many times each stands for.
-    stratum
-        Which stratum each was drawn from; one that is alone in its stratum was not drawn, but taken.
-    exhaustive
-        Whether every time is there, once.
-    """
-
-    t: Int[Tensor, " k"]
-    weight: Float[Tensor, " k"]
-    stratum: Int[Tensor, " k"]
-    exhaustive: bool
-
-
-def all_times(schedule: Schedule) -> Times:
-    """Every training time but 1."""
-    t = torch.arange(schedule.T, 1, -1)
-    return Times(t, torch.ones(len(t), dtype=torch.float64), torch.arange(len(t)), True)
-
-
-def drawn_times(schedule: Schedule, most: int, seed: int = 0) -> Times:
-    """At most `most` times: those with the largest terms, and two from each stratum of the others.
-
-    A term is near ``(SNR_{t-1} - SNR_t) E(x_0 - x0hat)^2 / 2``, and the error of data of unit variance is
-    ``1/(1 + SNR)``: so times are drawn in proportion to the growth of ``log(1 + SNR)``, in strata that are even in it.
-    One in `SPREAD` is drawn evenly over all times: where the model errs more than that, its terms are not missed.
-
-    Raises
-    ------
-    ConfigError
-        For fewer than two times.
-    """
-    if most < 2:
-        raise ConfigError(f"the bound cannot be taken at {most} times", "give at least 2")
-    whole = all_times(schedule)
-    if len(whole.t) <= most:
-        return whole
-    measure = functional.softplus(schedule.alpha_bar[1:].logit())  # log(1 + SNR) at t = 1 ... T
-    size = (measure[:-1] - measure[1:]).flip(0)  # of the terms of t = T ... 2
-    size = (1 - 1 / SPREAD) * size / size.sum() + 1 / SPREAD / len(size)
-    taken = torch.zeros(len(size), dtype=torch.bool)
-    while True:  # what is larger than the share of one draw would be drawn again and again
-        share = size[~taken].sum() / max(most - int(taken.sum()), 1)
-        larger = ~taken & (size > share)
-        if int(taken.sum() + larger.sum()) > most - 2 or not bool(larger.any()):
-            break
-        taken |= larger
-    generator = torch.Generator().manual_seed(seed)
-    strata = (most - int(taken.sum())) // 2
-    position = (
-        torch.arange(strata)[:, None] + torch.rand(strata, 2, generator=generator, dtype=torch.float64)
-    ) / strata
-    rest, fixed = torch.nonzero(~taken).flatten(), torch.nonzero(taken).flatten()
-    reached = size[rest].cumsum(0)
-    drawn = rest[torch.searchsorted(reached, position.flatten() * reached[-1]).clamp(max=len(rest) - 1)]
-    weight = torch.cat([torch.ones(len(fixed), dtype=torch.float64), reached[-1] / (size[drawn] * 2 * strata)])
-    stratum = torch.cat([strata + torch.arange(len(fixed)), torch.arange(strata).repeat_interleave(2)])
-    index = torch.cat([fixed, drawn])
-    order = index.argsort(stable=True)
-    return Times(whole.t[index[order]], weight[order], stratum[order], False)
 
 
 @dataclass(frozen=True, eq=False)

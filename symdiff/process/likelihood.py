@@ -9,7 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from symdiff.diagnostics.intervals import LEVEL, cautions, few_units, mean_interval
-from symdiff.diffusion.bound import VARIANCES, Bound, Errors, all_times, bound, denoising_errors, drawn_times
+from symdiff.diffusion.bound import VARIANCES, Bound, Errors, bound, denoising_errors
+from symdiff.diffusion.bound_times import all_times, drawn_times
 from symdiff.diffusion.denoisers import Denoiser, HeldOut
 from symdiff.process.images_file import bits_of_uniform
 

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from symdiff.diagnostics.intervals import mean_interval
 from symdiff.diffusion import Schedule, load_denoiser
-from symdiff.diffusion.bound import Bound, all_times, bound, denoising_errors, drawn_times, last_term
+from symdiff.diffusion.bound import Bound, bound, denoising_errors, last_term
+from symdiff.diffusion.bound_times import all_times, drawn_times
 from symdiff.diffusion.denoisers import GaussianDenoiser
 from symdiff.diffusion.elbo import DIGITS_HALF_BIN, discretised_term, elbo
 from symdiff.diffusion.linear_steps import expected_bound

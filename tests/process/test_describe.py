@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from symdiff.diffusion import DDPM, HeldOut, load_denoiser
-from symdiff.diffusion.bound import all_times
+from symdiff.diffusion.bound_times import all_times
 from symdiff.diffusion.denoisers import GaussianDenoiser
 from symdiff.diffusion.linear_steps import expected_bound
 from symdiff.diffusion.samplers import posterior_coefficients
