@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,7 +20,7 @@ from symdiff.diffusion import Denoiser, HeldOut
 from symdiff.groups import GroupFamily
 from symdiff.illustrations import Pictures, show
 from symdiff.models import find_denoiser, find_sampler
-from symdiff.process import describe, model_of, refuse_other_shape
+from symdiff.process import describe, model_of, refuse_other_shape, warn_of_settings_without_effect
 from symdiff.progress import Progress
 from symdiff.result import Result
 from symdiff.rundir import RunDirectory
@@ -82,16 +81,17 @@ class Run(ABC):
             if is_recording(self.config.model):
                 self.recording = load_store(self.config.model, self.memory)
                 self.model_caveats = self.recording.info.get("caveats", [])
-                self._warn_of_settings_without_effect()
+                asked = self.config.model_dump(include={"sampler", "label", "guidance", "steps", "trajectories"})
+                warn_of_settings_without_effect(self.config.model, self.recording, asked)
                 self.denoiser, self.model_absent = model_of(self.recording)
                 self._check_data()
                 return
-            asked = self.config
-            denoiser = find_denoiser(asked.model, asked.label, asked.guidance, asked.model_digest).to(self.device)
+            config = self.config
+            denoiser = find_denoiser(config.model, config.label, config.guidance, config.model_digest).to(self.device)
             self.denoiser, self.model_caveats = denoiser, list(denoiser.caveats)
             self._check_data()
-            sampler = find_sampler(asked.sampler, denoiser)
-            numbers = (asked.steps, asked.trajectories, asked.seed)
+            sampler = find_sampler(config.sampler, denoiser)
+            numbers = (config.steps, config.trajectories, config.seed)
             self.recording, cached = recorded(
                 denoiser, sampler, *numbers, self.device, memory=self.memory, on_progress=self.progress.update
             )
@@ -100,17 +100,6 @@ class Run(ABC):
     def _check_data(self) -> None:
         if self.data is not None and self.denoiser is not None:
             refuse_other_shape(self.data, self.denoiser)
-
-    def _warn_of_settings_without_effect(self) -> None:
-        found = {"steps": self.recording.steps, "trajectories": len(self.recording)}
-        ours = self.config.model_dump(include=set(found))
-        changed = [name for name in found if ours[name] not in (found[name], RunConfig.model_fields[name].default)]
-        if changed or any(getattr(self.config, name) is not None for name in ("sampler", "label", "guidance")):
-            warnings.warn(
-                f"{self.config.model} is a recording of {len(self.recording)} trajectories of {self.recording.steps} "
-                "steps: --trajectories, --steps, --sampler, --label and --guidance do not change it",
-                stacklevel=2,
-            )
 
     def open(self, family: GroupFamily) -> None:
         """Fix the family and split the recording: 70% to train on, 10% to choose by, 20% to judge by."""

@@ -7,7 +7,21 @@ from typing import Annotated, Any
 
 import typer
 
-from symdiff.cli.flags import Count, Data, Debug, Device, Json, Model, Quiet, SamplerName, Seed, Steps, Verbose
+from symdiff.cli.flags import (
+    Count,
+    Data,
+    Debug,
+    Device,
+    Guidance,
+    Json,
+    Label,
+    Model,
+    Quiet,
+    SamplerName,
+    Seed,
+    Steps,
+    Verbose,
+)
 from symdiff.cli.outcome import Outcome
 
 FILES = ("process.json", "process.html")
@@ -17,6 +31,8 @@ def process(
     model: Model = None,
     *,
     sampler: SamplerName = None,
+    label: Label = None,
+    guidance: Guidance = None,
     steps: Steps = None,
     trajectories: Count = None,
     data: Data = None,
@@ -43,6 +59,8 @@ def process(
     given = {
         "model": model,
         "sampler": sampler,
+        "label": label,
+        "guidance": guidance,
         "steps": steps,
         "trajectories": trajectories,
         "data": data,
@@ -65,6 +83,8 @@ def process(
         document = process_document(
             settings.model,
             sampler=settings.sampler,
+            label=settings.label,
+            guidance=settings.guidance,
             steps=settings.steps,
             trajectories=settings.trajectories,
             seed=settings.seed,

@@ -13,7 +13,7 @@ from symdiff.diffusion.denoisers import Denoiser, HeldOut
 from symdiff.models import find_denoiser, find_sampler
 from symdiff.process.describe import describe
 from symdiff.process.images_file import refuse_other_shape
-from symdiff.process.origin import model_of
+from symdiff.process.origin import model_of, warn_of_settings_without_effect
 from symdiff.progress import Progress
 from symdiff.result import finite
 from symdiff.trajectories import Trajectories, is_recording, read_store, recorded
@@ -26,6 +26,8 @@ def process_document(
     model: str,
     *,
     sampler: str | None,
+    label: int | None = None,
+    guidance: float | None = None,
     steps: int,
     trajectories: int,
     seed: int,
@@ -40,7 +42,11 @@ def process_document(
     ----------
     model
         Name of a model, or a directory that ``symdiff record`` wrote; sampler, steps and trajectories are then its own.
-    sampler, steps, trajectories, seed
+    sampler
+        ``None`` is the model's own.
+    label, guidance
+        The class the model is asked for; see `Denoiser.conditioned`.
+    steps, trajectories, seed
         What is recorded, and the seed of everything random; recordings are kept in the cache.
     thorough
         See `describe`.
@@ -66,7 +72,17 @@ def process_document(
     with warnings_kept() as kept:
         progress.phase("record")
         start = perf_counter()
-        recording, denoiser, absent = _recording(model, sampler, steps, trajectories, seed, device, data, progress)
+        if is_recording(model):
+            recording = read_store(Path(model).expanduser())
+            asked = {"sampler": sampler, "label": label, "guidance": guidance}
+            numbers = {"steps": steps, "trajectories": trajectories}
+            warn_of_settings_without_effect(model, recording, asked | numbers)
+            denoiser, absent = model_of(recording)
+        else:
+            recording, denoiser = _recorded(
+                find_denoiser(model, label, guidance), sampler, steps, trajectories, seed, device, data, progress
+            )
+            absent = ""
         timing["record"] = round(perf_counter() - start, 3)
         progress.phase("process")
         train, _, test = recording.split(seed=seed)  # as `symdiff analyze` does: the figures are the same
@@ -101,14 +117,14 @@ def process_document(
         "thorough": thorough,
         "process": process,
         "timing": timing,
-        "warnings": kept(),
+        "warnings": [*kept(), *recording.info.get("caveats", [])],
     }
     found: dict[str, Any] = finite(document)
     return found
 
 
-def _recording(
-    model: str,
+def _recorded(
+    denoiser: Denoiser,
     sampler: str | None,
     steps: int,
     trajectories: int,
@@ -116,14 +132,11 @@ def _recording(
     device: torch.device,
     data: HeldOut | None,
     progress: Progress,
-) -> tuple[Trajectories, Denoiser | None, str]:
-    """The recording, its model if that is at hand, and why not."""
-    if is_recording(model):
-        recording = read_store(Path(model).expanduser())
-        return recording, *model_of(recording)
-    denoiser = find_denoiser(model)
+) -> tuple[Trajectories, Denoiser]:
+    """Trajectories of a model under `sampler` or its own, and the model on the device."""
     if data is not None:
         refuse_other_shape(data, denoiser)
-    chosen = find_sampler(sampler)
+    denoiser = denoiser.to(device)
+    chosen = find_sampler(sampler, denoiser)
     recording, _ = recorded(denoiser, chosen, steps, trajectories, seed, device, on_progress=progress.update)
-    return recording, denoiser, ""
+    return recording, denoiser

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+from symdiff.config import RunConfig
 from symdiff.diffusion.denoisers import Denoiser, HeldOut
 from symdiff.errors import MissingExtraError, SymdiffError
 from symdiff.models import find_denoiser
@@ -11,12 +16,12 @@ AT_HAND = "the model is not at hand"
 
 
 def model_of(recording: Trajectories) -> tuple[Denoiser | None, str]:
-    """The model of this name if it is the very one that was recorded, else ``None`` and why."""
+    """The model of this name and class if it is the very one that was recorded, else ``None`` and why."""
     name, digest = recording.info.get("model"), recording.info.get("model_digest")
     if not isinstance(name, str) or not digest:
         return None, f"{AT_HAND}: the recording does not say which it is of"
     try:
-        denoiser = find_denoiser(name)
+        denoiser = find_denoiser(name, recording.info.get("label"), recording.info.get("guidance"))
     except SymdiffError as error:
         return None, f"{AT_HAND}: {error.message}"
     if denoiser.digest != digest:
@@ -25,6 +30,27 @@ def model_of(recording: Trajectories) -> tuple[Denoiser | None, str]:
             f"{AT_HAND}: {name!r} is not the one that was recorded (digest {digest[:12]}, not {denoiser.digest[:12]})",
         )
     return denoiser, ""
+
+
+def warn_of_settings_without_effect(model: str, recording: Trajectories, settings: Mapping[str, Any]) -> None:
+    """Warn if a recorded directory is given with settings that it does not have and that do not change it.
+
+    Parameters
+    ----------
+    model
+        The directory.
+    recording
+        What it holds.
+    settings
+        ``steps``, ``trajectories``, ``sampler``, ``label`` and ``guidance`` by name; defaults count as not given.
+    """
+    found = {"steps": recording.steps, "trajectories": len(recording)}
+    if any(value not in (found.get(name), RunConfig.model_fields[name].default) for name, value in settings.items()):
+        warnings.warn(
+            f"{model} is a recording of {len(recording)} trajectories of {recording.steps} steps: --trajectories, "
+            "--steps, --sampler, --label and --guidance do not change it",
+            stacklevel=2,
+        )
 
 
 def held_out_of(denoiser: Denoiser) -> tuple[HeldOut | None, str]:

@@ -54,6 +54,18 @@ def test_a_folder_is_recorded(symdiff, folders, name, flags, shape):
     assert bool(read_store("store").states.isfinite().all())
 
 
+def test_the_process_is_that_of_the_pipelines_own_scheduler_and_of_the_class_asked_for(symdiff, folders):
+    process = ("process", f"diffusers:{folders['dit']}", *TINY, "--json")
+    found = symdiff(*process, "--label", "3", "--guidance", "2").document
+    assert found["recording"]["sampler"]["name"] == "DDIMScheduler"
+    assert "the variances the network learned are not used, only its prediction" in found["warnings"]
+    other = symdiff(*process, "--label", "4", "--guidance", "2").document
+    assert found["process"]["shared_affine_r2"] != other["process"]["shared_affine_r2"]
+    assert symdiff(*process, "--label", "3", "--sampler", "ddpm").document["recording"]["sampler"]["name"] == "ddpm"
+    refused = symdiff("process", f"diffusers:{folders['classes']}", *TINY, "--json")
+    assert (refused.code, refused.document["hint"]) == (2, "add --label: a class from 0 to 9")
+
+
 def test_a_recording_of_another_class_is_another_recording(symdiff, folders):
     record = ("record", f"diffusers:{folders['classes']}", *TINY, "--out", "store", "--json")
     assert symdiff(*record, "--label", "3").code == 0

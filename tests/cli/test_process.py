@@ -57,6 +57,15 @@ def test_a_recorded_directory_is_described_with_its_model_if_that_is_at_hand(sym
     assert found["process"]["composed"]
 
 
+def test_settings_that_do_not_change_a_recorded_directory_are_named(symdiff):
+    symdiff("record", "gaussian", "--trajectories", "30", "--steps", "4", "--out", "store")
+    assert symdiff("process", "store", "--steps", "4", "--json").document["warnings"] == []
+    for flag in (("--steps", "5"), ("--sampler", "ddim"), ("--label", "1")):
+        with pytest.warns(UserWarning, match="do not change it"):
+            warned = symdiff("process", "store", *flag, "--json").document["warnings"]
+        assert any("do not change it" in warning for warning in warned), flag
+
+
 def test_images_of_the_users_are_used_and_wrong_ones_refused_before_any_work(symdiff):
     np.save("images.npy", np.zeros((20, 1, 8, 8)))
     found = symdiff(*SMALL, "--data", "images.npy", "--json").document

@@ -11,14 +11,34 @@ import pytest
 
 from symdiff import hookspecs
 from symdiff.config import RunConfig
-from symdiff.diffusion import load_denoiser
+from symdiff.diffusion import DDIM, load_denoiser
 from symdiff.errors import ModelError, PluginError
 from symdiff.models import find_denoiser
 from symdiff.plugins import load_plugins, resolve
+from symdiff.process import model_of
+from symdiff.trajectories import record
 
 HOOKS = [name for name in vars(hookspecs) if name.startswith("symdiff_")]
 
 ROOT = Path(__file__).parents[2]
+
+CLASSES = """
+import copy
+from symdiff import Denoiser, Schedule, hookimpl
+
+class Classes(Denoiser):
+    def denoise(self, x, t):
+        return 0 * x + self.label
+
+    def conditioned(self, label, guidance):
+        model = copy.copy(self)
+        model.label, model.digest = label, f"{self.digest}-{label}"
+        return model
+
+@hookimpl
+def symdiff_sources():
+    return {"mine": lambda: Classes("mine", (1, 2, 2), Schedule.linear(), "d")}
+"""
 
 
 @pytest.mark.parametrize("hook", HOOKS)
@@ -73,6 +93,15 @@ def test_sources_give_models_by_name(site):
     with pytest.raises(ModelError, match="no model 'mime'") as caught:
         find_denoiser("mime")
     assert "did you mean 'mine'?" in caught.value.hint
+
+
+def test_the_model_of_a_recording_is_found_again_with_its_class(site):
+    site.install("models", CLASSES)
+    recording = record(find_denoiser("mine", label=2), DDIM(), 2, 3, device="cpu")
+    denoiser, absent = model_of(recording)
+    assert absent == ""
+    assert denoiser is not None
+    assert denoiser.digest == find_denoiser("mine", label=2).digest != find_denoiser("mine", label=1).digest
 
 
 @pytest.mark.parametrize(
