@@ -31,7 +31,7 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an e
 Json = Annotated[bool, typer.Option("--json", help="Print exactly one JSON document on stdout, on failure too.")]
 
 MODEL = (
-    "The diffusion model: digits (default), gaussian, mixture, a recorded directory, diffusers:PATH, "
+    "The diffusion model: digits (default), mnist, gaussian, mixture, a recorded directory, diffusers:PATH, "
     "python:package.module:factory or FILE.py:factory."
 )
 
@@ -57,7 +57,8 @@ Data = Annotated[
     typer.Option(
         "--data",
         metavar="FILE",
-        help="Held-out images for the bound, [n, C, H, W] in [-1, 1]: .npy, .npz, .safetensors; default: the model's.",
+        help="Held-out images for the bound, \\[n, C, H, W] in [-1, 1]: .npy, .npz, .safetensors; "  # no markup
+        "default: the model's.",
     ),
 ]
 Seed = Annotated[int | None, typer.Option(help="Seed of everything random; default: 0.")]
