@@ -113,11 +113,11 @@ def record(
         "trajectories": manifest["trajectories"],
         "observation_shape": manifest["observation_shape"],
         "shards": len(manifest["shards"]),
-        "warnings": list(denoiser.caveats),
+        "warnings": [*([] if warning is None else [warning]), *denoiser.caveats],
     }
     done = "held already" if held else "recorded"
     shape = " x ".join(map(str, document["observation_shape"]))
-    kept = f", every {every}th state" if every > 1 else ""
+    kept = f", one state in {every}" if every > 1 else ""
     kept += f", in {dtype}" if dtype != "fp32" else ""
     lines = [f"{done} in {out}: {document['trajectories']} trajectories of {settings.steps} steps, {shape}{kept}"]
     return Outcome(document, "\n".join(lines + [f"warning: {caveat}" for caveat in denoiser.caveats]))

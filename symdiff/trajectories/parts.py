@@ -71,7 +71,7 @@ def caveats(recording: Trajectories) -> list[str]:
     every = recording.info.get("every", 1)
     if every > 1:
         found.append(
-            f"every {every}th state was recorded: a step is the composite of up to {every} steps of the sampler, its "
+            f"one state in {every} was recorded: a step is the composite of up to {every} steps of the sampler, its "
             "gauges their products; its mean and noise are those it would have with x0hat held fixed"
         )
     return found
