@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from symdiff.diffusion import DDIM, load_denoiser
 from symdiff.trajectories import read_store, write_store
+from symdiff.trajectories.cache import record_store
 
 SMALL = ("process", "gaussian", "--trajectories", "40", "--steps", "4")
 
@@ -61,6 +63,19 @@ def test_the_help_shows_the_shape_of_images_and_all_embedded_models(symdiff):
     shown = " ".join(symdiff("process", "--help").out.replace("│", " ").split())
     assert "[n, C, H, W] in [-1, 1]" in shown
     assert "mnist" in shown
+
+
+def test_an_unfinished_recording_is_refused_with_the_command_that_finishes_it(symdiff):
+    def interrupt(done: int, of: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        record_store("store", load_denoiser("gaussian"), DDIM(), 4, 12, command="the command", on_progress=interrupt)
+    for command in ("process", "analyze"):
+        ran = symdiff(command, "store", "--json")
+        assert (ran.code, ran.document["code"]) == (2, "store"), command
+        assert "a recording that is not finished" in ran.document["message"]
+        assert ran.document["hint"] == "to finish it: the command"
 
 
 @pytest.mark.filterwarnings("default:.*do not change it:UserWarning")
