@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from symdiff.diffusion import DDIM, load_denoiser
+from symdiff.errors import InterruptedRunError
 from symdiff.trajectories import read_store, write_store
 from symdiff.trajectories.cache import record_store
 
@@ -69,7 +70,7 @@ def test_an_unfinished_recording_is_refused_with_the_command_that_finishes_it(sy
     def interrupt(done: int, of: int) -> None:
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(InterruptedRunError):
         record_store("store", load_denoiser("gaussian"), DDIM(), 4, 12, command="the command", on_progress=interrupt)
     for command in ("process", "analyze"):
         ran = symdiff(command, "store", "--json")
