@@ -31,7 +31,7 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an e
 Json = Annotated[bool, typer.Option("--json", help="Print exactly one JSON document on stdout, on failure too.")]
 
 MODEL = (
-    "The diffusion model: digits (default), gaussian, mixture, a recorded directory, diffusers:PATH, "
+    "The diffusion model: digits (default), mnist, gaussian, mixture, a recorded directory, diffusers:PATH, "
     "python:package.module:factory or FILE.py:factory."
 )
 

@@ -116,7 +116,7 @@ def record(
         "trajectories": manifest["trajectories"],
         "observation_shape": manifest["observation_shape"],
         "shards": len(manifest["shards"]),
-        "warnings": list(denoiser.caveats),
+        "warnings": [*([] if warning is None else [warning]), *denoiser.caveats],
     }
     done = "held already" if held else "recorded"
     shape = " x ".join(map(str, document["observation_shape"]))

@@ -16,7 +16,7 @@ from symdiff.process.images_file import refuse_other_shape
 from symdiff.process.origin import model_of, warn_of_settings_without_effect
 from symdiff.progress import Progress
 from symdiff.result import finite
-from symdiff.trajectories import Trajectories, is_recording, read_store, recorded
+from symdiff.trajectories import Trajectories, is_recording, read_store, recorded, refuse_unfinished
 from symdiff.warned import warnings_kept
 
 SCHEMA = "symdiff.process/1"
@@ -72,6 +72,7 @@ def process_document(
     with warnings_kept() as kept:
         progress.phase("record")
         start = perf_counter()
+        refuse_unfinished(model)
         if is_recording(model):
             recording = read_store(Path(model).expanduser())
             asked = {"sampler": sampler, "label": label, "guidance": guidance}

@@ -246,3 +246,12 @@ def test_report_takes_all_that_lies_beside_runs(symdiff, runs, analysis):
     ran = symdiff("report", *everything, "--format", "json", "--json")
     assert [run["directory"] for run in ran.document["runs"]] == ["both/affine-1", "both/affine-2", *runs]
     assert symdiff("report", "index.html", "--json").document["message"] == "no run among index.html"
+
+
+@pytest.mark.filterwarnings("default:.*stored in bf16:UserWarning")
+def test_a_recording_says_what_its_format_costs_and_how_many_states_it_keeps(symdiff):
+    recording = ("record", "gaussian", "--steps", "8", "--trajectories", "12", "--every", "3", "--out", "store")
+    assert "every 3rd state" in symdiff(*recording).out
+    assert symdiff(*recording, "--json").document["warnings"] == []
+    [warning] = symdiff(*recording[:-1], "rounded", "--dtype", "bf16", "--json").document["warnings"]
+    assert "states stored in bf16 make the translations" in warning

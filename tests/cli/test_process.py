@@ -8,7 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from symdiff.diffusion import DDIM, load_denoiser
+from symdiff.errors import InterruptedRunError
 from symdiff.trajectories import read_store, write_store
+from symdiff.trajectories.cache import record_store
 
 SMALL = ("process", "gaussian", "--trajectories", "40", "--steps", "4")
 
@@ -57,12 +60,33 @@ def test_a_recorded_directory_is_described_with_its_model_if_that_is_at_hand(sym
     assert found["process"]["composed"]
 
 
+def test_the_help_shows_the_shape_of_images_and_all_embedded_models(symdiff):
+    shown = " ".join(symdiff("process", "--help").out.replace("│", " ").split())
+    assert "[n, C, H, W] in [-1, 1]" in shown
+    assert "mnist" in shown
+
+
+def test_an_unfinished_recording_is_refused_with_the_command_that_finishes_it(symdiff):
+    def interrupt(done: int, of: int) -> None:
+        if list(Path("store").glob("0*.safetensors")):
+            raise KeyboardInterrupt
+
+    recipe = ("store", load_denoiser("gaussian"), DDIM(), 4, 12)
+    with pytest.raises(InterruptedRunError):
+        record_store(*recipe, batch_size=1, command="the command", on_progress=interrupt)
+    for command in ("process", "analyze"):
+        ran = symdiff(command, "store", "--json")
+        assert (ran.code, ran.document["code"]) == (2, "store"), command
+        assert "a recording that is not finished" in ran.document["message"]
+        assert ran.document["hint"] == "to finish it: the command"
+
+
+@pytest.mark.filterwarnings("default:.*do not change it:UserWarning")
 def test_settings_that_do_not_change_a_recorded_directory_are_named(symdiff):
     symdiff("record", "gaussian", "--trajectories", "30", "--steps", "4", "--out", "store")
     assert symdiff("process", "store", "--steps", "4", "--json").document["warnings"] == []
     for flag in (("--steps", "5"), ("--sampler", "ddim"), ("--label", "1")):
-        with pytest.warns(UserWarning, match="do not change it"):
-            warned = symdiff("process", "store", *flag, "--json").document["warnings"]
+        warned = symdiff("process", "store", *flag, "--json").document["warnings"]
         assert any("do not change it" in warning for warning in warned), flag
 
 
