@@ -10,7 +10,11 @@ from torch import Tensor
 
 from symdiff.errors import ConfigError, GroupElementError
 from symdiff.groups import FamilyOptions, GroupFamily, Linearisation
+from symdiff.trajectories import Trajectories
 from symdiff_affine.options import AffineOptions
+
+SCALAR = ("gauge", "rho", "block", "exact", "power")
+"""Options that are about scalar steps and their representations."""
 
 DENSE = 256
 """Pixels up to which elements act on the whole image, and beyond which on a common subspace found in the run."""
@@ -42,6 +46,15 @@ class JacobianFamily(GroupFamily):
         """As the options say."""
         chosen = self.options
         return Linearisation(chosen.levels, chosen.states, chosen.subspace, chosen.at == "mean")
+
+    def caveats(self, trajectories: Trajectories) -> list[str]:
+        """Options of the scalar steps that mean nothing here, and limited denoised images."""
+        chosen = self.options.model_dump()
+        scalar = [name for name in SCALAR if chosen[name] != AffineOptions.model_fields[name].default]
+        found = [f"with linear=jacobian {', '.join(scalar)} has no effect"] if scalar else []
+        if trajectories.info.get("clip"):
+            found.append("x0hat was limited before each step: linear parts are of the model as it is, not limited")
+        return found
 
     def identity(self) -> Tensor:
         """``(1 | 0)``."""

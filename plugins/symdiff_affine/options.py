@@ -22,8 +22,8 @@ class AffineOptions(FamilyOptions):
         "scalar", description="Linear part of a step: the scalar a, or its Jacobian A(x), decomposed without training."
     )
     at: Literal["states", "mean"] = Field("states", description="Where Jacobians are taken: recorded or mean states.")
-    levels: int = Field(10, ge=1, description="Noise levels at which Jacobians are taken.")
-    states: int = Field(6, ge=1, description="Trajectories whose Jacobians are taken at each level.")
+    levels: int = Field(10, ge=1, le=64, description="Noise levels at which Jacobians are taken.")
+    states: int = Field(6, ge=1, le=32, description="Trajectories whose Jacobians are taken at each level.")
     subspace: int = Field(64, ge=2, le=256, description="Dimension that Jacobians of more than 256 pixels are cut to.")
     power: int = Field(2, ge=1, le=4, description="Degree of the symmetric power.")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -16,7 +15,8 @@ from symdiff.process.images_file import refuse_other_shape
 from symdiff.process.origin import model_of, warn_of_settings_without_effect
 from symdiff.progress import Progress
 from symdiff.result import finite
-from symdiff.trajectories import Trajectories, is_recording, read_store, recorded, refuse_unfinished
+from symdiff.trajectories import Trajectories, is_recording, load_store, recorded, refuse_unfinished
+from symdiff.trajectories.parts import parts
 from symdiff.warned import warnings_kept
 
 SCHEMA = "symdiff.process/1"
@@ -74,7 +74,7 @@ def process_document(
         start = perf_counter()
         refuse_unfinished(model)
         if is_recording(model):
-            recording = read_store(Path(model).expanduser())
+            recording = load_store(model)
             asked = {"sampler": sampler, "label": label, "guidance": guidance}
             numbers = {"steps": steps, "trajectories": trajectories}
             warn_of_settings_without_effect(model, recording, asked | numbers)
@@ -86,7 +86,8 @@ def process_document(
             absent = ""
         timing["record"] = round(perf_counter() - start, 3)
         progress.phase("process")
-        train, _, test = recording.split(seed=seed)  # as `symdiff analyze` does: the figures are the same
+        # As `symdiff analyze` does: the figures are the same, and a recording larger than memory is read in parts.
+        _, _, train, test = parts(recording, seed)
         process = describe(
             recording,
             denoiser,

@@ -49,9 +49,10 @@ def recording_cautions(trajectories: Trajectories) -> list[str]:
             "by difference, v = x′ − a x, are wrong by percents, and so are products of elements"
         )
     if trajectories.info.get("clip"):
+        how = trajectories.info.get("clipping") or "x̂₀ was clipped"
         found.append(
-            "the estimate x̂₀ was clipped to [−1, 1] before every step: the steps are those of the clipped model, and "
-            "not affine where clipping acts"
+            f"the estimate was limited before every step ({how}): the steps are those of the limited model, and not "
+            "affine where that acts"
         )
     if not trajectories.one_step:
         found.append(

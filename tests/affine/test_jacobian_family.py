@@ -61,3 +61,14 @@ def test_on_large_images_elements_act_in_a_subspace_only() -> None:
     assert large.element_shape == (64, 65)
     with pytest.raises(ConfigError, match="subspace of images of 784"):
         large.act(large.identity(), torch.zeros(1, 28, 28))
+
+
+def test_options_of_scalar_steps_are_said_to_have_no_effect() -> None:
+    from symdiff.diffusion import DDPM, load_denoiser
+    from symdiff.trajectories import record
+
+    recording = record(load_denoiser("gaussian"), DDPM(), 3, 4, device="cpu", clip=True)
+    family = JacobianFamily((1, 8, 8), AffineOptions(linear="jacobian", gauge="x0", block="4"))
+    first, second = family.caveats(recording)
+    assert first == "with linear=jacobian gauge, block has no effect"
+    assert "x0hat was limited" in second

@@ -62,7 +62,7 @@ def test_a_recorded_directory_is_described_with_its_model_if_that_is_at_hand(sym
 
 def test_the_help_shows_the_shape_of_images_and_all_embedded_models(symdiff):
     shown = " ".join(symdiff("process", "--help").out.replace("│", " ").split())
-    assert "[n, C, H, W] in [-1, 1]" in shown
+    assert "n x C x H x W from -1 to 1" in shown
     assert "mnist" in shown
 
 

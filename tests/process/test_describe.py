@@ -194,7 +194,7 @@ def test_a_model_without_images_and_one_whose_images_are_not_installed_are_reaso
 
 
 def test_a_model_that_fails_to_load_is_a_reason(recording: Trajectories, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(name: str) -> None:
+    def fail(*_: object) -> None:
         raise ModelError("its weights are gone", "")
 
     monkeypatch.setattr("symdiff.process.origin.find_denoiser", fail)
