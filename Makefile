@@ -15,7 +15,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3 python; do \
 BIN := .venv/bin
 STAMP := .venv/.installed
 # Two processes of one thread each; `make test PYTEST_FLAGS=` runs the tests in one.
-PYTEST_FLAGS ?= -n 2
+PYTEST_FLAGS ?= -n 2 --dist worksteal
 
 .PHONY: help setup analyze test test-long lint clean
 

@@ -11,6 +11,9 @@ BENCHMARKS = {
     "forms": "what the main job finds: every form of rho side by side, over seeds",
     "jacobian": "the linear part of the steps by products alone, against matrices: cost and error",
     "recording": "recording trajectories: cost by trajectories, steps and pixels",
+    "recording_memory": "recordings of more than 8 GB: resident memory while they are written and read",
+    "recording_overhead": "recording to disk over the bare loop of sampling, paired",
+    "streaming": "random windows: from our store, npy, HDF5 and zarr",
     "process": "the section on the process: time of each part, and its share of the analysis",
 }
 """Names and what they measure; ``benchmarks.NAME`` is the module."""

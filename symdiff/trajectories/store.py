@@ -183,10 +183,15 @@ def read_store(directory: str | Path) -> Trajectories:
     return in_memory(open_store(directory))
 
 
-def open_store(directory: str | Path) -> Trajectories:
+def open_store(directory: str | Path, *, verify: bool = True) -> Trajectories:
     """A recording whose states stay on disk until they are asked for, and are float32 then; see `StoredTensor`.
 
-    Every checksum is verified first, which reads every file once.
+    Parameters
+    ----------
+    directory
+        What `write_store` or ``symdiff record`` wrote.
+    verify
+        Verify every checksum first, which reads every file once; otherwise only their headers are read.
 
     Raises
     ------
@@ -199,7 +204,8 @@ def open_store(directory: str | Path) -> Trajectories:
     shared = _load_steps(root / manifest["steps"]["name"])
     parts: dict[str, list[Tensor]] = {"states": [], "denoised": []}
     for entry in manifest["shards"]:
-        verify_file(root, entry)
+        if verify:
+            verify_file(root, entry)
         for name, tensor in _mapped(root / entry["name"]).items():
             parts[name].append(tensor)
     return Trajectories(
