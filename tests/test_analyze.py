@@ -278,9 +278,10 @@ def test_there_is_nothing_to_rescore_before_a_run(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
-def test_a_recorded_directory_is_a_model(tmp_path: Path) -> None:
+def test_a_recorded_directory_is_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SYMDIFF_CACHE", str(tmp_path / "cache"))  # with this recording and no other
     analyze(small(), tmp_path / "run")
-    [store] = list((Path(os.environ["SYMDIFF_CACHE"]) / "trajectories").iterdir())[:1]
+    [store] = (tmp_path / "cache" / "trajectories").iterdir()
     write_store(tmp_path / "store", read_store(store))
     config = small(model=str(tmp_path / "store"), steps=30)
     with pytest.warns(UserWarning, match="do not change it"):
