@@ -12,6 +12,7 @@ from typing import Any
 
 from benchmarks import BENCHMARKS
 from benchmarks.measure import Table, machine
+from symdiff.allocator import keep_freed_memory
 
 
 def main() -> None:
@@ -26,6 +27,7 @@ def main() -> None:
     parser.add_argument("--keep", action="store_true", help="also write it to benchmarks/results/DATE-NAME.json")
     arguments = parser.parse_args()
 
+    keep_freed_memory()  # as the command line does
     before = machine()
     table: Table = import_module(f"benchmarks.{arguments.name}").run()
     now = datetime.now(UTC)

@@ -21,7 +21,10 @@ import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
+from symdiff.allocator import keep_freed_memory
+
 torch.set_num_threads(1)
+keep_freed_memory()
 
 settings.register_profile(
     "symdiff",

@@ -104,6 +104,10 @@ def record(
             on_resume=lambda found: progress.phase(f"resuming: {found}"),
         )
     manifest = read_manifest(out)
+    clipping = manifest["info"].get("clipping")
+    told = list(denoiser.caveats)
+    if clipping is not None:
+        told.append(f"{clipping}: the step is then no linear function of it")
     document: dict[str, Any] = {
         "schema": "symdiff.recording/1",
         "directory": str(out),
@@ -116,14 +120,14 @@ def record(
         "trajectories": manifest["trajectories"],
         "observation_shape": manifest["observation_shape"],
         "shards": len(manifest["shards"]),
-        "warnings": [*([] if warning is None else [warning]), *denoiser.caveats],
+        "warnings": [*([] if warning is None else [warning]), *told],
     }
     done = "held already" if held else "recorded"
     shape = " x ".join(map(str, document["observation_shape"]))
     kept = f", every {ordinal(every)} state" if every > 1 else ""
     kept += f", in {dtype}" if dtype != "fp32" else ""
     lines = [f"{done} in {out}: {document['trajectories']} trajectories of {settings.steps} steps, {shape}{kept}"]
-    return Outcome(document, "\n".join(lines + [f"warning: {caveat}" for caveat in denoiser.caveats]))
+    return Outcome(document, "\n".join(lines + [f"warning: {caveat}" for caveat in told]))
 
 
 def spell_command(settings: Mapping[str, Any], out: Path) -> str:

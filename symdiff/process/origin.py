@@ -20,8 +20,9 @@ def model_of(recording: Trajectories) -> tuple[Denoiser | None, str]:
     name, digest = recording.info.get("model"), recording.info.get("model_digest")
     if not isinstance(name, str) or not digest:
         return None, f"{AT_HAND}: the recording does not say which it is of"
+    info = recording.info
     try:
-        denoiser = find_denoiser(name, recording.info.get("label"), recording.info.get("guidance"))
+        denoiser = find_denoiser(info.get("found_at") or name, info.get("label"), info.get("guidance"))
     except SymdiffError as error:
         return None, f"{AT_HAND}: {error.message}"
     if denoiser.digest != digest:

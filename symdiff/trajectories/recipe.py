@@ -106,6 +106,7 @@ class Recipe:
         """What a recording says about its origin; class, guidance and caveats where the model has any."""
         model = self.denoiser
         given = {"label": model.label, "guidance": model.guidance, "caveats": list(model.caveats) or None}
+        given["found_at"] = model.found_at
         return {
             "model": self.denoiser.name,
             "model_digest": self.denoiser.digest,

@@ -66,6 +66,24 @@ def test_the_process_is_that_of_the_pipelines_own_scheduler_and_of_the_class_ask
     assert (refused.code, refused.document["hint"]) == (2, "add --label: a class from 0 to 9")
 
 
+def test_the_model_of_a_recording_is_found_again(symdiff, folders, monkeypatch):
+    recorded = symdiff("record", f"diffusers:{folders['ddpm']}", "--out", "store", *TINY, "--json")
+    assert recorded.document["warnings"] == ["x0hat clipped to ±1: the step is then no linear function of it"]
+    found = symdiff("process", "store", "--json").document["process"]
+    assert found["linear_part"]["dimension"] == 64
+
+
+def test_a_pipeline_whose_scheduler_is_not_supported_is_sampled_by_another(symdiff, tmp_path):
+    import diffusers
+
+    pipeline = diffusers.DDPMPipeline(unet=models.unet(), scheduler=diffusers.PNDMScheduler())
+    pipeline.save_pretrained(tmp_path / "pndm")
+    refused = symdiff("record", f"diffusers:{tmp_path / 'pndm'}", "--out", "refused", *TINY, "--json")
+    assert refused.document["message"] == "the scheduler PNDMScheduler is not supported"
+    assert "--sampler ddim" in refused.document["hint"]
+    assert symdiff("record", f"diffusers:{tmp_path / 'pndm'}", "--out", "store", *TINY, "--sampler", "ddim").code == 0
+
+
 def test_a_recording_of_another_class_is_another_recording(symdiff, folders):
     record = ("record", f"diffusers:{folders['classes']}", *TINY, "--out", "store", "--json")
     assert symdiff(*record, "--label", "3").code == 0

@@ -77,6 +77,7 @@ class PipelineDenoiser(ConvertedDenoiser):
         shape = _shape(folder, config)
         schedule = Schedule.linear() if scheduler is None else schedule_of(scheduler)
         super().__init__(folder.path.resolve().name, shape, schedule, folder.digest)
+        self.found_at = f"diffusers:{folder.path.resolve()}"
         self.prediction = "epsilon" if scheduler is None else _prediction(folder, scheduler)
         self.classes = _classes(folder, config)
         self._transformer = not hasattr(network, "time_proj")
@@ -130,7 +131,13 @@ class PipelineDenoiser(ConvertedDenoiser):
         return torch.tensor(int(timestep) if whole else timestep, device=device)
 
     def own_sampler(self) -> Sampler | None:
-        """The scheduler of the pipeline."""
+        """The scheduler of the pipeline.
+
+        Raises
+        ------
+        ConfigError
+            Its class or a setting is not supported: the model can be sampled by another only.
+        """
         return None if self._scheduler is None else scheduler_sampler(copy.deepcopy(self._scheduler))
 
     def conditioned(self, label: int | None, guidance: float | None) -> Denoiser:

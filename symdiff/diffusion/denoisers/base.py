@@ -63,12 +63,15 @@ class Denoiser(ABC):
         The class and the scale of classifier-free guidance that `conditioned` was given.
     caveats
         What a reader of results has to know of how the model was made; every result repeats it.
+    found_at
+        The MODEL it can be loaded as again where its name is not enough, without running code of the user's.
     """
 
     prediction: Prediction = "sample"
     label: int | None = None
     guidance: float | None = None
     caveats: tuple[str, ...] = ()
+    found_at: str | None = None
 
     def __init__(self, name: str, shape: tuple[int, int, int], schedule: Schedule, digest: str) -> None:
         self.name = name

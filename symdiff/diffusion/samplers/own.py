@@ -6,10 +6,11 @@ import copy
 import math
 from typing import Any
 
-from symdiff.diffusion.samplers.kinds import Scheduler, SchedulerKind, kind_of
+from symdiff.diffusion.samplers.kinds import DDPMKind, Scheduler, SchedulerKind, kind_of
 from symdiff.diffusion.samplers.limiting import limit_in_words
 from symdiff.diffusion.samplers.scheduler import SchedulerSampler
 from symdiff.diffusion.schedule import Schedule, Time
+from symdiff.errors import ConfigError
 
 
 class OwnScheduler(SchedulerSampler):
@@ -62,15 +63,16 @@ def scheduler_sampler(scheduler: Scheduler) -> SchedulerSampler:
 def schedule_of(scheduler: Scheduler) -> Schedule:
     """The noise schedule a model with this scheduler was trained on.
 
-    For DDPM, DDIM, Euler, Heun and DPM-Solver the table of cumulative products; for flow matching the straight path at
+    For DDPM, DDIM, Euler, Heun and DPM-Solver the table of cumulative products, and so for every other scheduler that
+    has one: a model can be sampled otherwise than by the scheduler it came with. For flow matching the straight path at
     ``s = t/T``; for EDM levels evenly spaced in ``log S`` from sigma_min to sigma_max.
 
     Raises
     ------
     ConfigError
-        As `scheduler_sampler`.
+        As `scheduler_sampler`, where there is no table either.
     """
-    return kind_of(scheduler).schedule(scheduler)
+    return _trained_by(scheduler).schedule(scheduler)
 
 
 def scheduler_timestep(scheduler: Scheduler, t: Time) -> Time:
@@ -79,7 +81,19 @@ def scheduler_timestep(scheduler: Scheduler, t: Time) -> Time:
     symdiff counts from 0, clean data, a scheduler's table from its first noisy level: ``t - 1`` for those with a
     table, ``t`` for flow matching, ``log(S)/4`` for EDM.
     """
-    return kind_of(scheduler).timestep(scheduler, t)
+    return _trained_by(scheduler).timestep(scheduler, t)
+
+
+def _trained_by(scheduler: Scheduler) -> SchedulerKind:
+    """What says the schedule of a model that came with this scheduler."""
+    try:
+        return kind_of(scheduler)
+    except ConfigError:
+        config = scheduler.config
+        of_another_kind = config.get("use_flow_sigmas") or config.get("timestep_type", "discrete") != "discrete"
+        if of_another_kind or not hasattr(scheduler, "alphas_cumprod"):
+            raise
+        return DDPMKind()
 
 
 def _plain(value: Any) -> Any:

@@ -236,10 +236,29 @@ def test_the_clip_flag_changes_nothing_where_the_scheduler_clips(answering) -> N
     ids=lambda value: type(value).__name__,
 )
 def test_an_unsupported_scheduler_is_refused_with_the_supported_ones(scheduler: Any, message: str) -> None:
-    for ask in (scheduler_sampler, schedule_of):
-        with pytest.raises(ConfigError, match=message) as error:
-            ask(scheduler)
-        assert "DPMSolverMultistepScheduler, EDMEulerScheduler" in error.value.hint
+    with pytest.raises(ConfigError, match=message) as error:
+        scheduler_sampler(scheduler)
+    assert "DPMSolverMultistepScheduler, EDMEulerScheduler" in error.value.hint
+
+
+@pytest.mark.parametrize("scheduler", [diffusers.PNDMScheduler(), diffusers.DDPMScheduler(variance_type="learned")])
+def test_the_schedule_of_an_unsupported_scheduler_is_its_table(scheduler: Any) -> None:
+    torch.testing.assert_close(schedule_of(scheduler).alpha_bar[1:], scheduler.alphas_cumprod.double())
+    assert scheduler_timestep(scheduler, 1000) == 999
+
+
+@pytest.mark.parametrize(
+    "scheduler",
+    [
+        diffusers.EulerDiscreteScheduler(timestep_type="continuous"),
+        diffusers.UniPCMultistepScheduler(use_flow_sigmas=True, prediction_type="flow_prediction"),
+        diffusers.FlowMatchHeunDiscreteScheduler(),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_schedule_that_is_no_table_is_refused_with_its_scheduler(scheduler: Any) -> None:
+    with pytest.raises(ConfigError, match="is not supported"):
+        schedule_of(scheduler)
 
 
 def test_the_refused_variance_is_nan_in_the_library() -> None:

@@ -33,9 +33,9 @@ def kind_of(scheduler: Scheduler) -> SchedulerKind:
     ConfigError
         Its class, or a setting of it, is not supported; the supported classes are named.
     """
-    name = type(scheduler).__name__
+    name, known = type(scheduler).__name__, f"supported: {', '.join(KINDS)}"
     if name not in KINDS:
-        raise ConfigError(f"the scheduler {name} is not supported", f"supported: {', '.join(KINDS)}")
+        raise ConfigError(f"the scheduler {name} is not supported", f"choose another, such as --sampler ddim; {known}")
     kind = KINDS[name]()
     if isinstance(kind, DPMSolverKind) and scheduler.config.use_flow_sigmas:
         kind = FlowDPMSolverKind()
@@ -43,7 +43,7 @@ def kind_of(scheduler: Scheduler) -> SchedulerKind:
     if reason is not None:
         raise ConfigError(
             f"{name} is not supported with {reason}",
-            f"change that setting, or use another scheduler; supported: {', '.join(KINDS)}",
+            f"change that setting, or choose another, such as --sampler ddim; {known}",
         )
     return kind
 
