@@ -105,7 +105,11 @@ class Recipe:
     def info(self) -> dict[str, Any]:
         """What a recording says about its origin; class, guidance and caveats where the model has any."""
         model = self.denoiser
-        given = {"label": model.label, "guidance": model.guidance, "caveats": list(model.caveats) or None}
+        given: dict[str, Any] = {
+            "label": model.label,
+            "guidance": model.guidance,
+            "caveats": list(model.caveats) or None,
+        }
         given["found_at"] = model.found_at
         return {
             "model": self.denoiser.name,
