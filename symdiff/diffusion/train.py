@@ -19,6 +19,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from symdiff.allocator import keep_freed_memory
 from symdiff.diffusion.denoisers.network import load_network, log_snr, save_network
 from symdiff.diffusion.denoisers.unet import UNet, UNetConfig
 from symdiff.diffusion.evaluate import figures, write_grid
@@ -122,6 +123,7 @@ def rate(step: int, config: TrainingConfig) -> float:
 
 def main(arguments: list[str] | None = None) -> int:
     """Command line: train and write the weights, or ``--evaluate`` those there are."""
+    keep_freed_memory()
     parser = argparse.ArgumentParser(prog="python -m symdiff.diffusion.train", description=__doc__)
     models = parser.add_subparsers(dest="model", required=True, help="which network")
     for model, recipe in RECIPES.items():
