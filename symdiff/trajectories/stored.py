@@ -16,6 +16,7 @@ from torch import Tensor
 
 from symdiff.errors import StoreError
 from symdiff.trajectories.data import Trajectories
+from symdiff.trajectories.paging import fetch_ahead
 
 
 class StoredTensor(Tensor):
@@ -119,12 +120,14 @@ class Pages:
         if along and bool((times[..., 1:] - times[..., :-1] == 1).all()):
             run, times = times.shape[-1], times[..., :1]
         offsets = np.asarray(places + each * times)
-        found = self.floats(pieces(self.numbers, offsets.reshape(-1), run * each))
+        found = self.pieces(offsets.reshape(-1), run * each)
         return found.view(*lead, *self.shape[1:])
 
-    def floats(self, numbers: NDArray[Any]) -> Tensor:
-        """The float32 numbers that these are in the files."""
-        found = torch.from_numpy(numbers)
+    def pieces(self, offsets: NDArray[np.int64], length: int) -> Tensor:
+        """Float32 numbers ``[n, length]`` from each offset on."""
+        start, size = self.numbers.ctypes.data, self.numbers.itemsize
+        fetch_ahead((start + size * offsets).astype(np.uint64), size * length)
+        found = torch.from_numpy(pieces(self.numbers, offsets, length))
         dtype = self.tensors[0].dtype
         return found if dtype == torch.float32 else found.view(dtype).float()
 
@@ -150,7 +153,7 @@ def windows(
     each, at = math.prod(shape), first.numpy()
     if isinstance(states, StoredTensor):
         places = states.places[which.numpy()]
-        found = states.pages.floats(pieces(states.pages.numbers, places + each * at, count * each))
+        found = states.pages.pieces(places + each * at, count * each)
     elif states.is_contiguous():
         offsets = each * (time * which.numpy() + at)
         found = torch.from_numpy(pieces(states.view(-1).numpy(), offsets, count * each))
