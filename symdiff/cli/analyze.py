@@ -131,7 +131,8 @@ def _several(plan: Plan, root: Path, settings: Settings) -> Outcome:
     from rich.console import Group
 
     from symdiff.errors import RunError
-    from symdiff.report import write_index
+    from symdiff.report import in_words, ranking, write_index
+    from symdiff.report.candidates import as_document
     from symdiff.rundir import write_document
 
     entries: list[dict[str, Any]] = []
@@ -150,7 +151,9 @@ def _several(plan: Plan, root: Path, settings: Settings) -> Outcome:
             entries.append(_document(results[name]))
             texts += [f"{name}:", _summary(results[name], directory.path), ""]
         entries[-1]["directory"] = str(directory.path)
-    document = {"schema": "symdiff.comparison/1", "runs": entries}
+    candidates = ranking(results)
+    document = {"schema": "symdiff.comparison/1", "runs": entries, "ranking": as_document(candidates)}
+    texts += in_words(candidates)
     write_document(root / "comparison.json", document)
     write_index([directory.path for _, directory in plan.runs], root / "index.html")
     return Outcome(document, Group(*texts), failure or _gate(plan, results))

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from symdiff.report.candidates import Candidate, in_words, ranking
     from symdiff.report.comparison import Difference, compare
     from symdiff.report.index import write_index
     from symdiff.report.page import write_report
@@ -17,16 +18,30 @@ if TYPE_CHECKING:
     from symdiff.report.tables import csv, markdown
 
 _HOME = {
+    "Candidate": "symdiff.report.candidates",
     "Difference": "symdiff.report.comparison",
     "compare": "symdiff.report.comparison",
     "csv": "symdiff.report.tables",
+    "in_words": "symdiff.report.candidates",
     "markdown": "symdiff.report.tables",
+    "ranking": "symdiff.report.candidates",
     "write_index": "symdiff.report.index",
     "write_process_page": "symdiff.report.process_page",
     "write_report": "symdiff.report.page",
 }
 
-__all__ = ["Difference", "compare", "csv", "markdown", "write_index", "write_process_page", "write_report"]
+__all__ = [
+    "Candidate",
+    "Difference",
+    "compare",
+    "csv",
+    "in_words",
+    "markdown",
+    "ranking",
+    "write_index",
+    "write_process_page",
+    "write_report",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from symdiff.errors import SymdiffError
+from symdiff.report.candidates import in_words, ranking
 from symdiff.report.comparison import Difference, compare
 from symdiff.report.page import environment, write_atomically
 from symdiff.result import Result, load_result
@@ -66,6 +67,14 @@ def write_index(run_dirs: Sequence[Path], out: Path, baseline: Path | None = Non
         itself = baseline is not None and directory.resolve() == baseline.resolve()
         changes = [] if reference is None or itself else compare(result, reference)
         entries.append(Entry(directory.resolve().name, link, result, changes))
+    candidates = ranking({entry.name: entry.result for entry in entries})
     page = environment().get_template("index.html.j2")
-    text = page.render(entries=entries, problems=problems, heads=FIGURES, baseline=baseline and baseline.resolve().name)
+    text = page.render(
+        entries=entries,
+        problems=problems,
+        heads=FIGURES,
+        baseline=baseline and baseline.resolve().name,
+        candidates=candidates,
+        ranked=in_words(candidates),
+    )
     return write_atomically(out, text)
