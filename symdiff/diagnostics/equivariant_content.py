@@ -18,12 +18,15 @@ INTERPOLATION = (
 )
 """The caution at a level that cannot refute."""
 
+MATERIAL = 0.5
+"""Share of the error that an inexact action must make by itself for the error to be doubted."""
+
 
 def equivariant_content(found: Mapping[str, Any] | None, limits: Thresholds) -> Claim:
     """The claim from ``process["equivariance"]``.
 
     The skill is one minus the error relative to that with another element. Levels at which it has no value, because
-    x0hat is nearly invariant there, do not decide.
+    x0hat is nearly invariant there, do not decide; where a network of random weights passes, passing says nothing.
     """
     if not found:
         return Claim(status="inconclusive", evidence="the equivariance of the denoiser was not measured")
@@ -45,6 +48,9 @@ def equivariant_content(found: Mapping[str, Any] | None, limits: Thresholds) -> 
     if refuted:
         evidence = f"{summary}; below {limits.equivariance_refuted} at {_named(refuted)} of {len(levels)} levels"
         return Claim(status="not supported", evidence=evidence)
+    if not low and all(trivial(level, limits) for level in levels):
+        evidence = f"{summary}; but a network of random weights is above {limits.equivariance_supported} at all of them"
+        return Claim(status="inconclusive", evidence=evidence)
     if low:
         evidence = (
             f"{summary}; not settled above {limits.equivariance_supported} at {_named(low)} of {len(levels)} levels"
@@ -66,6 +72,12 @@ def equivariant_at(skill: Mapping[str, Any], caution: str | None, limits: Thresh
         if top < limits.equivariance_refuted and INTERPOLATION not in (caution or "")
         else "inconclusive"
     )
+
+
+def trivial(level: Mapping[str, Any], limits: Thresholds) -> bool:
+    """Whether the level is passed by any model: at little noise x0hat is nearly the state itself."""
+    skill = (level.get("random") or {}).get("skill")
+    return skill is not None and skill > limits.equivariance_supported
 
 
 def _named(levels: Sequence[Mapping[str, Any]], most: int = 8) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from symdiff.diagnostics.equivariant_content import equivariant_at
+from symdiff.diagnostics.equivariant_content import equivariant_at, trivial
 from symdiff.diagnostics.thresholds import Thresholds
 from symdiff.process.ranges import figure, joined, ranges
 from symdiff.process.symmetry_words import (
@@ -39,7 +39,7 @@ def equivariance_words(found: Found, limits: Thresholds | None = None) -> list[s
         _skill(found, limits),
         *_elements(found, limits),
         _size(levels),
-        *_nulls(found),
+        *_nulls(found, limits),
         *interpolation_words(levels),
         *sampler_words(found),
         *lie_words(found["lie"]),
@@ -130,7 +130,7 @@ def _size(levels: Sequence[Found]) -> str:
     )
 
 
-def _nulls(found: Found) -> list[str]:
+def _nulls(found: Found, limits: Thresholds) -> list[str]:
     texts = []
     p = [level["permuted_p"] for level in found["levels"] if level["permuted_p"] is not None]
     if p:
@@ -140,8 +140,11 @@ def _nulls(found: Found) -> list[str]:
         for level in found["levels"]
         if level["random"] is not None and level["random"]["skill"] is not None
     ]
+    easy = [i for i, level in enumerate(found["levels"]) if trivial(level, limits)]
     if skills:
         texts.append(f"a network of random weights has a skill of {number(min(skills))} to {number(max(skills))}")
+        if easy:
+            texts.append(f"it passes, so that passing says nothing, at {ranges(found['levels'], easy, {})}")
     elif found["random_absent"]:
         texts.append(f"a network of random weights was not tried: {found['random_absent']}")
     return [f"Nulls: {'; '.join(texts)}."] if texts else []

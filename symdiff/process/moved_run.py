@@ -61,8 +61,8 @@ def moved_run(
     -------
     dict
         ``absent``, why there is nothing, or ``error`` of the final images relative to their spread, with interval;
-        ``elements``, the same for each with its ``name``; ``trajectories``; ``floor``, the error of runs whose noise was
-        moved there and back by one of the elements, ``None`` where the action is exact; ``caution``.
+        ``elements``, the same for each with its ``name``; ``trajectories``; ``floor``, the error of runs whose noise
+        was moved there and back by one of the elements, ``None`` where the action is exact; ``caution``.
     """
     if (reason := whole_step(trajectories)) is not None:
         return {"absent": reason}

@@ -59,7 +59,8 @@ def sampler_words(found: Found) -> list[str]:
     else:
         texts.append(
             f"Whole runs from moved noise end {figure(run)} of the spread of the images away from the moved images "
-            f"({run['trajectories']} runs)."
+            f"({run['trajectories']} runs)"
+            + ("." if run["floor"] is None else f"; moved there and back, {number(run['floor'])}.")
         )
     return texts
 
