@@ -11,12 +11,18 @@ from torch import Tensor
 
 from symdiff.diffusion import Denoiser
 from symdiff.diffusion.denoisers.closed_form import ClosedFormDenoiser
+from symdiff.diffusion.denoisers.symmetrized import Symmetrized
 from symdiff.diffusion.schedule import Time
 from symdiff.groups import GroupFamily
 from symdiff.report.notation import number
 
 SAME = 1e-5
 """Elements closer than this are the same."""
+
+AT_ONCE = 2**23
+"""Numbers in the moved images of one level, for the fewest trajectories."""
+
+FEWEST_ELEMENTS = 4
 
 DRAWS = 8
 """Elements drawn for every one that is wanted: small groups give the same ones again."""
@@ -49,6 +55,10 @@ class Budget:
     def thoroughly(cls) -> Budget:
         """Four times as much."""
         return cls(levels=20, elements=48, numbers=2**26, most=128, replicates=1600)
+
+    def elements_of(self, pixels: int) -> int:
+        """How many elements: fewer where images are so large that those of all elements would not fit in memory."""
+        return max(min(AT_ONCE // (self.fewest * pixels), self.elements), FEWEST_ELEMENTS)
 
     def trajectories(self, elements: int, pixels: int, calls: int) -> int:
         """How many trajectories can be looked at, when each takes so many calls with every element."""
@@ -108,13 +118,9 @@ class Asked:
     @property
     def dtype(self) -> torch.dtype:
         """Of the states it is asked at: float64 for closed forms, float32 otherwise."""
-        exact = self.device.type == "cpu" and isinstance(self._innermost, ClosedFormDenoiser)
+        inner = self.denoiser.inner if isinstance(self.denoiser, Symmetrized) else self.denoiser
+        exact = self.device.type == "cpu" and isinstance(inner, ClosedFormDenoiser)
         return torch.float64 if exact else torch.float32
-
-    @property
-    def _innermost(self) -> Denoiser:
-        inner: Denoiser = getattr(self.denoiser, "inner", self.denoiser)
-        return inner
 
     @torch.no_grad()
     def __call__(self, x: Tensor, t: Time) -> Tensor:

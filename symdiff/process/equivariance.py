@@ -78,7 +78,8 @@ def equivariance(
     levels = chosen_levels(trajectories, budget.levels)
     found: dict[str, Any] = {"group": family.name, "absent": None, "level": LEVEL}
     found["isotypic"] = isotypic_spectrum(family, trajectories, levels, seed, budget.replicates)
-    elements = tried_elements(family, budget.elements, seed)
+    pixels = trajectories.states[0, 0].numel()
+    elements = tried_elements(family, budget.elements_of(pixels), seed)
     reason = absent or "the model is not at hand" if denoiser is None else None
     if reason is None and not len(elements):
         reason = f"group {family.name!r} has no element but the identity"
@@ -92,7 +93,7 @@ def equivariance(
         )
     model = Asked(denoiser, device)
     calls = len(levels) * 2
-    n = min(budget.trajectories(len(elements), trajectories.states[0, 0].numel(), calls), len(trajectories))
+    n = min(budget.trajectories(len(elements), pixels, calls), len(trajectories))
     part = trajectories.select(slice(n))
     found |= {
         "trajectories": n,

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from symdiff.report.canvas import INK, MUTED, PAPER, WIDTH, Plate, draw_figure
@@ -50,19 +51,21 @@ def isotypic_spectrum(process: Mapping[str, Any]) -> Plate | None:
         for row, (key, title) in enumerate(PANELS.items()):
             axes = place_axes(figure, LEFT, TOP + row * (height + GAP), WIDTH - LEFT - RIGHT, height)
             _panel(axes, bands, bands.shares[key], title)
-        axes.set_xticks(_ticks(bands.timestep), [setting(t) for t in _ticks(bands.timestep)], fontsize=10.5)
+        first, last = bands.timestep.max(), bands.timestep.min()
+        ticks = [float(tick) for tick in MaxNLocator(5).tick_values(last, first) if last <= tick <= first]
+        axes.set_xticks(ticks, [setting(tick) for tick in ticks], fontsize=10.5)
         axes.tick_params(axis="x", length=3, pad=3, color=MUTED)
         axes.set_xlabel(TIME)
 
-    last = {name: share for name, share in zip(bands.names, bands.shares["denoised"][-1], strict=True)}
+    end = {name: share for name, share in zip(bands.names, bands.shares["denoised"][-1], strict=True)}
     return Plate(
         "isotypic-spectrum",
         "Isotypic spectrum",
         "Share of the energy in every irrep of the group, stacked, from noise at the left to the image at the right: "
         "of the state, and of the denoised image. Dashed: where the borders would lie for white noise, which has of "
-        "every component its share of the dimensions. An invariant law puts all of the mean into the trivial component.",
+        "every component its share of the dimensions. An invariant law has its mean in the trivial one.",
         draw_figure("isotypic-spectrum", compose, HEIGHT),
-        "Shares of x̂₀ at the end: " + ", ".join(f"{name} {number(share, 2)}" for name, share in last.items()) + ".",
+        "Shares of x̂₀ at the end: " + ", ".join(f"{name} {number(share, 2)}" for name, share in end.items()) + ".",
     )
 
 
@@ -107,10 +110,3 @@ def _bands(isotypic: Mapping[str, Any]) -> Bands | None:
         shares = {key: np.c_[share[:, kept], share[:, left].sum(1)] for key, share in shares.items()}
         noise = np.r_[noise[kept], noise[left].sum()]
     return Bands(names, shares, noise, t)
-
-
-def _ticks(t: Float[NDArray[Any], " levels"]) -> list[float]:
-    """A few whole times between the first and the last."""
-    step = 10 ** np.floor(np.log10(max(t.max() - t.min(), 1e-9)))
-    step = step / 5 if (t.max() - t.min()) / step < 2 else step / 2 if (t.max() - t.min()) / step < 5 else step
-    return [float(tick) for tick in np.arange(np.ceil(t.min() / step) * step, t.max() + step / 1e6, step)]
