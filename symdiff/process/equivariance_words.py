@@ -70,8 +70,9 @@ def _skill(found: Found, limits: Thresholds) -> str:
     ):
         if status in by_status:
             texts.append(f"{text} {ranges(levels, by_status[status], alpha_bar)}")
-    tried = (
-        f"{len(found['elements'])} {'elements, all of the group but the identity' if found['complete'] else 'elements'}"
+    count = len(found["elements"])
+    tried = f"{count} element{'' if count == 1 else 's'}" + (
+        ", all of the group but the identity" if found["complete"] else ""
     )
     return f"Does the denoiser commute with {found['group']} ({tried})? {_capital('; '.join(texts))}: {least}."
 

@@ -32,8 +32,9 @@ def _cautions(found: Mapping[str, Any]) -> list[str]:
         caution if len(times) == len(levels) else f"at t = {', '.join(times)}: {caution}"
         for caution, times in at.items()
     ]
-    others = [(found.get(part) or {}).get("caution") for part in ("run", "isotypic", "symmetrized")]
-    return list(dict.fromkeys([*texts, *(text for text in others if text)]))
+    parts = {"run": "whole runs", "isotypic": "isotypic spectrum", "symmetrized": "average over the group"}
+    others = {name: (found.get(part) or {}).get("caution") for part, name in parts.items()}
+    return [*texts, *(f"{name}: {caution}" for name, caution in others.items() if caution)]
 
 
 def _levels(found: Mapping[str, Any]) -> Table | None:

@@ -32,7 +32,7 @@ def equivariance_error(process: Process) -> Plate | None:
         return None
     names = [element["name"] for element in found["elements"]]
     lines = {
-        "another element": ([_number(level["permuted"]) for level in levels], (0, (4, 2))),
+        "another g": ([_number(level["permuted"]) for level in levels], (0, (4, 2))),
         "random network": ([_number((level["random"] or {}).get("error")) for level in levels], (0, (1, 1.5))),
         "action alone": ([_number(level["floor"]) for level in levels], "-"),
     }
@@ -49,7 +49,7 @@ def equivariance_error(process: Process) -> Plate | None:
                 label=f"g = {name}" if few else None,
             )
         if not few:
-            axes.plot(t, np.maximum(mean, LEAST), color=SERIES[0], linewidth=2, label=f"mean of {len(names)} elements")
+            axes.plot(t, np.maximum(mean, LEAST), color=SERIES[0], linewidth=2, label=f"mean of {len(names)} g")
         drawn = [each]
         for label, (numbers, dash) in lines.items():
             values = np.array(numbers)

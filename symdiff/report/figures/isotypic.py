@@ -20,7 +20,7 @@ from symdiff.report.notation import number, setting
 BANDS = 8
 """Components drawn; the smallest of more are one band."""
 
-HEIGHT, LEFT, RIGHT, TOP, BOTTOM, GAP = 372, 30, 62, 22, 36, 32
+HEIGHT, LEFT, RIGHT, TOP, BOTTOM, GAP = 372, 30, 68, 22, 36, 32
 """Layout in CSS pixels; names stand at the right."""
 
 LEGIBLE = 0.045
@@ -87,7 +87,7 @@ def _panel(axes: Axes, bands: Bands, shares: Float[NDArray[Any], "levels bands"]
     for k, name in enumerate(bands.names):
         if shares[-1, k] >= LEGIBLE:
             middle = (borders[-1, k] + borders[-1, k + 1]) / 2
-            text = f"{name}  {shares[-1, k]:.0%}"
+            text = f"{name}: {shares[-1, k]:.0%}"
             axes.annotate(text, (1, middle), (5, 0), "axes fraction", "offset points", va="center", fontsize=9.5)
 
 
