@@ -160,12 +160,13 @@ class GroupFamily(ABC):
         """The part of observations ``[..., C, H, W]`` that the group moves faithfully; by default all of it.
 
         A linear projection that commutes with the action. For rotations by angles that are no multiples of 90 degrees
-        it is the band-limited part on a disc; errors of equivariance are measured on it.
+        it is the band-limited part on a disc; errors of equivariance are measured on it. The action may leave the rest
+        in place, or drop it.
         """
         return x
 
     def interpolation_error(self, x: Tensor) -> Tensor | None:
-        """Share ``[...]`` of the energy of observations that is outside `observed`; ``None``: the action is exact."""
+        """Share ``[...]`` of the energy of observations outside `observed`; ``None``, or 0: the action is exact."""
         del x
         return None
 
@@ -177,6 +178,10 @@ class GroupFamily(ABC):
         """
         del x
         return {}
+
+    def element_name(self, g: Tensor) -> str:
+        """How one element is called in a report; by default by its coordinates."""
+        return f"({', '.join(f'{float(c):.3g}' for c in g.flatten())})"
 
     def factors(self) -> dict[str, Tensor]:
         """The commuting circles or cyclic groups this group is the product of, by name; none known by default.

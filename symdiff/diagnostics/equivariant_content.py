@@ -13,9 +13,7 @@ INVISIBLE = (
 )
 """The caution at a level that does not decide."""
 
-INTERPOLATION = (
-    "the inexact action by itself makes much of the error: it may be that of interpolation, not of the model"
-)
+INTERPOLATION = "what the action does not move, or not exactly, makes much of the error: it may not be the model's"
 """The caution at a level that cannot refute."""
 
 MATERIAL = 0.5

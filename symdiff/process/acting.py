@@ -14,7 +14,6 @@ from symdiff.diffusion.denoisers.closed_form import ClosedFormDenoiser
 from symdiff.diffusion.denoisers.symmetrized import Symmetrized
 from symdiff.diffusion.schedule import Time
 from symdiff.groups import GroupFamily
-from symdiff.report.notation import number
 
 SAME = 1e-5
 """Elements closer than this are the same."""
@@ -82,10 +81,9 @@ class Elements(NamedTuple):
     def __len__(self) -> int:
         return len(self.values)
 
-    @property
-    def names(self) -> list[str]:
-        """Each by its coordinates, as written for reading."""
-        return [f"({', '.join(number(float(c)) for c in value.flatten())})" for value in self.values]
+    def names(self, family: GroupFamily) -> list[str]:
+        """What the family calls each."""
+        return [family.element_name(value) for value in self.values]
 
 
 def tried_elements(family: GroupFamily, most: int, seed: int) -> Elements:
@@ -106,6 +104,17 @@ def tried_elements(family: GroupFamily, most: int, seed: int) -> Elements:
         if len(distinct) > most:
             break
     return Elements(torch.stack(distinct[1:]) if distinct[1:] else drawn[:0], complete=False)
+
+
+def partial(family: GroupFamily, x: Tensor) -> bool:
+    """Whether the group leaves out a part of some of these images, or moves it inexactly."""
+    share = family.interpolation_error(x)
+    return share is not None and bool((share != 0).any())
+
+
+def exchanged(family: GroupFamily, x: Tensor) -> Tensor:
+    """Each image with the part that the group does not move taken from another one."""
+    return family.observed(x) + (x - family.observed(x)).roll(1, 0)
 
 
 class Asked:

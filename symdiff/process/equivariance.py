@@ -100,7 +100,7 @@ def equivariance(
         "complete": elements.complete,
         "elements": [
             {"name": name, "coordinates": value.flatten().tolist()}
-            for name, value in zip(elements.names, elements.values.double(), strict=True)
+            for name, value in zip(elements.names(family), elements.values.double(), strict=True)
         ],
         "step_absent": whole_step(part),
     }

@@ -9,7 +9,7 @@ from torch import Tensor
 from symdiff.diagnostics.equivariant_content import INTERPOLATION, INVISIBLE, MATERIAL
 from symdiff.diagnostics.intervals import cautions, few_units
 from symdiff.groups import GroupFamily
-from symdiff.process.acting import Asked, Budget, Elements
+from symdiff.process.acting import Asked, Budget, Elements, partial
 from symdiff.process.figures import Figure, figure
 from symdiff.process.lie_derivative import lie_derivative
 from symdiff.process.moved import Judge, Moved, move, moved_figures
@@ -47,7 +47,7 @@ def equivariance_levels(
         t, x = trajectories.time(i), trajectories.states[:, i].to(model.dtype) / float(trajectories.scale[i])
         energy = {"state": x, "denoised": trajectories.denoised[:, i]}
         lost = {name: _lost(family, value) for name, value in energy.items()}
-        moved = move(family, model, x, t, elements, exact=lost["state"] is None)
+        moved = move(family, model, x, t, elements, exact=not partial(family, x))
         entry: dict[str, Any] = {"timestep": t, "alpha_bar": float(trajectories.alpha_bar[i]), "interpolation": lost}
         entry["step"] = _step(family, moved, trajectories, i, judge)
         entry["random"] = None

@@ -13,7 +13,7 @@ from symdiff.diagnostics.intervals import Interval, complement, root, trajectory
 from symdiff.diagnostics.permutation import permutation_test
 from symdiff.diffusion.schedule import Time
 from symdiff.groups import GroupFamily
-from symdiff.process.acting import Asked, Elements
+from symdiff.process.acting import Asked, Elements, exchanged
 from symdiff.process.figures import Figure, figure
 
 CONSTANT = 1e-10
@@ -41,7 +41,10 @@ class Moved:
     gain
         What turns a difference of x0hat into one of the predicted noise: ``A/sigma``.
     returned
-        ``|x0hat(g^-1 g x) - x0hat(x)|^2``, what the inexact action alone does; ``None`` if it is exact.
+        ``|x0hat(g^-1 g x) - x0hat(x)|^2``, what an inexact action alone does; ``None`` if it is exact.
+    swapped
+        ``|x0hat(x~) - x0hat(x)|^2`` with x~ as x on the part the group moves, the rest being another state's. Of a
+        model with the full symmetry, g x is a moved state whose rest does not fit: this is the error to be expected.
     """
 
     missed: Float[Tensor, "n g"]
@@ -52,12 +55,20 @@ class Moved:
     noise: Float[Tensor, " n"]
     gain: float
     returned: Float[Tensor, "n g"] | None = None
+    swapped: Float[Tensor, " n"] | None = None
 
     @property
     def unrelated(self) -> Float[Tensor, "n g"]:
         """Mean of `others` over the elements that are not g: another element, or standing still."""
         k = self.others.shape[-1]
         return (self.others.sum(-1) - self.others[..., :-1].diagonal(dim1=1, dim2=2)) / (k - 1)
+
+    def floor(self, i: int | None = None) -> float | None:
+        """The larger of what both do to x0hat relative to its spread, for one element or all; ``None`` if exact."""
+        if self.returned is None or self.swapped is None or self.constant:
+            return None
+        returned = self.returned.mean(1) if i is None else self.returned[:, i]
+        return max(_share(returned, self.spread), _share(self.swapped, self.spread))
 
     @property
     def constant(self) -> bool:
@@ -73,7 +84,8 @@ def move(
     Parameters
     ----------
     exact
-        Whether the action is: if not, the model is also asked at states that were moved there and back.
+        Whether the action is: if not, the model is also asked at states that were moved there and back, and at states
+        whose part that the group does not move is another's.
     """
     schedule = model.denoiser.schedule
     signal, sigma = schedule.signal(t), schedule.sigma(t)
@@ -104,6 +116,7 @@ def move(
         noise=((_flat(family, x) - signal * still) / sigma).square().sum(1) if sigma else torch.zeros(n).to(still),
         gain=signal / sigma if sigma else 0.0,
         returned=torch.stack(returned, 1) if returned else None,
+        swapped=None if exact else (_flat(family, model(exchanged(family, x), t)) - still).square().sum(1),
     )
 
 
@@ -163,7 +176,7 @@ def moved_figures(moved: Moved, judge: Judge, visible: float) -> dict[str, Any]:
         "permuted": _share(null, spread) if varies else None,
         "still": _share(moved.others[..., -1], spread) if varies else None,
         "permuted_p": _permuted(moved, judge) if seen else None,
-        "floor": None if moved.returned is None or not varies else _share(moved.returned, spread),
+        "floor": moved.floor(),
         "elements": [_element(moved, i, judge, varies, seen) for i in range(moved.missed.shape[1])],
     }
     return found
@@ -176,11 +189,10 @@ def _element(moved: Moved, i: int, judge: Judge, varies: bool, seen: bool) -> di
         found = figure(float(missed.sum() / moved.spread.sum()), judge.over_states(missed, moved.spread))
     known = seen and float(null.sum()) > 0
     skill = complement(judge.over_states(missed, null)) if known else None
-    floor = None if moved.returned is None or not varies else _share(moved.returned[:, i], moved.spread)
     return {
         **found,
         "skill": figure(1 - float(missed.sum() / null.sum()) if known else None, skill),
-        "floor": floor,
+        "floor": moved.floor(i),
     }
 
 

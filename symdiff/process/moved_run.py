@@ -7,8 +7,8 @@ over a run such errors are carried along and amplified or damped, which is measu
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import torch
@@ -18,7 +18,7 @@ from torch import Tensor
 from symdiff.diagnostics.equivariant_content import INTERPOLATION, MATERIAL
 from symdiff.diagnostics.intervals import cautions, few_units
 from symdiff.groups import GroupFamily
-from symdiff.process.acting import Asked, Budget, Elements
+from symdiff.process.acting import Asked, Budget, Elements, exchanged, partial
 from symdiff.process.figures import figure
 from symdiff.process.moved import Judge
 from symdiff.trajectories import Trajectories
@@ -62,7 +62,8 @@ def moved_run(
     dict
         ``absent``, why there is nothing, or ``error`` of the final images relative to their spread, with interval;
         ``elements``, the same for each with its ``name``; ``trajectories``; ``floor``, the error of runs whose noise
-        was moved there and back by one of the elements, ``None`` where the action is exact; ``caution``.
+        was moved there and back by one of the elements, or exchanged in the part that the group does not move,
+        whichever is larger, ``None`` where the action is exact; ``caution``.
     """
     if (reason := whole_step(trajectories)) is not None:
         return {"absent": reason}
@@ -79,17 +80,18 @@ def moved_run(
         return {"absent": "all runs end at the same image"}
     missed = []
     for g in values.to(start):
-        moved = _run(model, trajectories, start, partial(_act, family, g), seed)
+        moved = _run(model, trajectories, start, functools.partial(_act, family, g), seed)
         missed.append(family.observed(moved - family.act(g[None], plain)).flatten(1).double().square().sum(1))
     table = torch.stack(missed, 1)
     judge = Judge(elements.complete and count == len(elements), seed, budget.replicates)
     floor = None
-    if family.interpolation_error(start) is not None:
+    if partial(family, start):
         there, back = values[0].to(start), family.inverse(values[0].to(start))
         returned = _run(model, trajectories, start, lambda y: _act(family, back, _act(family, there, y)), seed)
-        apart = family.observed(returned - plain).flatten(1).double().square().sum()
-        floor = float(apart / spread.sum())
-    names = [elements.names[int(i)] for i in chosen]
+        swapped = _run(model, trajectories, start, lambda y: exchanged(family, y), seed)
+        apart = [family.observed(run - plain).flatten(1).double().square().sum() for run in (returned, swapped)]
+        floor = float(max(apart) / spread.sum())
+    names = [family.element_name(elements.values[int(i)]) for i in chosen]
     each = [figure(float(row.sum() / spread.sum()), judge.over_states(row, spread)) for row in table.T]
     return {
         **judge.ratio(table, spread[:, None].expand_as(table)),

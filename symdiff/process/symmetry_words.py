@@ -14,30 +14,23 @@ Found = Mapping[str, Any]
 
 def interpolation_words(levels: Sequence[Found]) -> list[str]:
     """Whether the action is exact, and if not, whether that could be the cause."""
-    lost = [level["interpolation"]["state"] for level in levels if level["interpolation"]["state"] is not None]
+    lost = [level["interpolation"]["state"] for level in levels if level["interpolation"]["state"]]
     if not lost:
-        return ["The action is exact: no interpolation takes part in these errors."]
+        return ["The action is exact on all of an image: interpolation takes no part in these errors."]
+    text = f"{number(min(lost))} to {number(max(lost))} of the energy of the states is outside what the group moves"
     floors = [
         (level["floor"], level["error"]["value"], level["timestep"])
         for level in levels
         if level["floor"] is not None and level["error"]["value"]
     ]
-    text = (
-        f"The action interpolates: {number(min(lost))} to {number(max(lost))} of the energy of the states is outside "
-        "what it moves"
-    )
     if floors:
         floor, error, t = max(floors, key=lambda row: row[0] / row[1])
-        text += (
-            f". Moving a state there and back changes x̂₀ by {number(floor)} of its spread at t = {number(t)}, where "
-            f"the error is {number(error)}: "
-        )
         doubtful = any(INTERPOLATION in (level["caution"] or "") for level in levels)
         text += (
-            "interpolation alone could make much of the error"
-            if doubtful
-            else "interpolation is not what makes the error"
+            ". Exchanging that part between states, or moving a state there and back, changes x̂₀ by up to "
+            f"{number(floor)} of its spread at t = {number(t)}, where the error is {number(error)}: "
         )
+        text += "there it could be the cause" if doubtful else "it is not what makes the error"
     return [f"{text}."]
 
 
@@ -60,7 +53,11 @@ def sampler_words(found: Found) -> list[str]:
         texts.append(
             f"Whole runs from moved noise end {figure(run)} of the spread of the images away from the moved images "
             f"({run['trajectories']} runs)"
-            + ("." if run["floor"] is None else f"; moved there and back, {number(run['floor'])}.")
+            + (
+                "."
+                if run["floor"] is None
+                else f"; {number(run['floor'])} by what the action does not move or not exactly."
+            )
         )
     return texts
 

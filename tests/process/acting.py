@@ -150,3 +150,10 @@ class Blurred(Turns):
     def interpolation_error(self, x: Tensor) -> Tensor:
         outside = (x - self.observed(x)).flatten(-3).square().sum(-1)
         return outside / x.flatten(-3).square().sum(-1)
+
+
+class Partial(Blurred):
+    """Quarter turns of the inner pixels, the outer ones staying where they are."""
+
+    def act(self, g: Tensor, x: Tensor) -> Tensor:
+        return Turns.act(self, g, self.observed(x)) + (x - self.observed(x))
