@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from symdiff.diffusion import Denoiser, Schedule
     from symdiff.diffusion.adapters.network import from_network
     from symdiff.diffusion.adapters.weights import load_weights
+    from symdiff.diffusion.denoisers.symmetrized import symmetrize
     from symdiff.errors import (
         ConfigError,
         DeviceError,
@@ -57,6 +58,7 @@ _HOME = {
     "Schedule": "symdiff.diffusion",
     "from_network": "symdiff.diffusion.adapters.network",
     "load_weights": "symdiff.diffusion.adapters.weights",
+    "symmetrize": "symdiff.diffusion.denoisers.symmetrized",
     "Sequences": "symdiff.trajectories",
     "Trajectories": "symdiff.trajectories",
     "Estimate": "symdiff.result",
@@ -144,4 +146,5 @@ __all__ = [
     "hookimpl",
     "load_result",
     "load_weights",
+    "symmetrize",
 ]

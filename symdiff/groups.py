@@ -145,7 +145,43 @@ class GroupFamily(ABC):
 
     @abstractmethod
     def act(self, g: Tensor, x: Tensor) -> Tensor:
-        """The observations ``g . x``, x being ``[..., C, H, W]``."""
+        """The observations ``g . x``, x being ``[..., C, H, W]``: linear in x, on its device and in its dtype."""
+
+    def haar_elements(self) -> Tensor | None:
+        """Elements ``[n, *element_shape]`` whose uniform average is the Haar average on observations.
+
+        All elements of a finite group, enough equally spaced ones of a compact Lie group; ``None``, the default, where
+        they are not known or the group is not compact. A family that has them can average a model over the group
+        (`symdiff.symmetrize`), and its elements are then all looked at instead of a sample.
+        """
+        return None
+
+    def observed(self, x: Tensor) -> Tensor:
+        """The part of observations ``[..., C, H, W]`` that the group moves faithfully; by default all of it.
+
+        A linear projection that commutes with the action. For rotations by angles that are no multiples of 90 degrees
+        it is the band-limited part on a disc; errors of equivariance are measured on it. The action may leave the rest
+        in place, or drop it.
+        """
+        return x
+
+    def interpolation_error(self, x: Tensor) -> Tensor | None:
+        """Share ``[...]`` of the energy of observations outside `observed`; ``None``, or 0: the action is exact."""
+        del x
+        return None
+
+    def isotypic_components(self, x: Tensor) -> dict[str, Tensor]:
+        """The isotypic components of observations, by name of the irrep; empty, the default, where they are not known.
+
+        Each is of the shape of `x`, ``[..., C, H, W]``, and they sum to ``observed(x)``. They are orthogonal to each
+        other where the action is.
+        """
+        del x
+        return {}
+
+    def element_name(self, g: Tensor) -> str:
+        """How one element is called in a report; by default by its coordinates."""
+        return f"({', '.join(f'{float(c):.3g}' for c in g.flatten())})"
 
     def factors(self) -> dict[str, Tensor]:
         """The commuting circles or cyclic groups this group is the product of, by name; none known by default.
@@ -169,13 +205,13 @@ class GroupFamily(ABC):
     ) -> Sequences:
         """`n` observation-action sequences of `length` actions.
 
-        By default random elements act on random recorded states; a family whose actions are the recorded steps
-        themselves overrides it.
+        By default random elements act on random recorded states, on that part of them that the group moves faithfully
+        (`observed`); a family whose actions are the recorded steps themselves overrides it.
         """
         which = torch.randint(len(trajectories), (n,), generator=generator)
         when = torch.randint(trajectories.steps + 1, (n,), generator=generator)
         actions = self.sample(n * length, generator).unflatten(0, (n, length)).to(trajectories.states.dtype)
-        observations = [trajectories.states[which, when]]
+        observations = [self.observed(trajectories.states[which, when])]
         for t in range(length):
             observations.append(self.act(actions[:, t], observations[-1]))
         times = when[:, None].expand(n, length + 1)

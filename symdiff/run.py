@@ -20,7 +20,7 @@ from symdiff.diffusion import Denoiser, HeldOut
 from symdiff.groups import GroupFamily
 from symdiff.illustrations import Pictures, show
 from symdiff.models import find_denoiser, find_sampler
-from symdiff.process import describe, model_of, refuse_other_shape, warn_of_settings_without_effect
+from symdiff.process import describe, equivariance, model_of, refuse_other_shape, warn_of_settings_without_effect
 from symdiff.progress import Progress
 from symdiff.result import Result
 from symdiff.rundir import RunDirectory
@@ -119,9 +119,9 @@ class Run(ABC):
         return RESAMPLES * (THOROUGH if self.config.thorough else 1)
 
     def describe(self) -> dict[str, Any]:
-        """What the steps are as group elements, whatever the family."""
+        """What the steps are as group elements, and whether the model commutes with a family that acts on images."""
         with self.phase("process"):
-            return describe(
+            process = describe(
                 self.recording,
                 self.denoiser,
                 train=self.train_sample,
@@ -133,6 +133,20 @@ class Run(ABC):
                 absent=self.model_absent,
                 progress=self.progress,
             )
+        if not self.family.actions_are_steps:
+            with self.phase("equivariance"):
+                process["equivariance"] = equivariance(
+                    self.family,
+                    self.denoiser,
+                    self.test_part,
+                    seed=self.config.seed,
+                    thorough=self.config.thorough,
+                    data=self.data,
+                    device=self.device,
+                    absent=self.model_absent,
+                    progress=self.progress,
+                )
+        return process
 
     def configuration(self, **used: Any) -> dict[str, Any]:
         """The configuration as the result shows it: flat, keys are flags, with the numbers really in use."""

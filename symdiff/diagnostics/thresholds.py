@@ -25,6 +25,9 @@ class Thresholds(BaseModel):
     affine_supported, affine_refuted
         ``shared_affine_r2_denoised`` is to lie above the first at every noise level; below the second at any level
         refutes the content.
+    equivariance_supported, equivariance_refuted
+        For a group acting on observations: the skill of the denoiser's equivariance is to lie above the first at every
+        noise level; below the second at any level refutes the content.
     stability
         Share of the resamples on which a decomposition is to be found again.
     collapsed_rank, collapsed_spread, collapsed_gap
@@ -43,6 +46,8 @@ class Thresholds(BaseModel):
     permuted_p: float = 0.05
     affine_supported: float = 0.95
     affine_refuted: float = 0.90
+    equivariance_supported: float = 0.95
+    equivariance_refuted: float = 0.90
     stability: float = 0.9
     collapsed_rank: float = 1.05
     collapsed_spread: float = 0.01

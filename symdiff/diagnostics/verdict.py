@@ -10,15 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from symdiff.diagnostics.equivariant_content import equivariant_content
 from symdiff.diagnostics.law import ends, law
 from symdiff.diagnostics.thresholds import Thresholds
 from symdiff.result import Claim, Estimate, Status, Verdict
-
-ELSEWHERE = Claim(
-    status="inconclusive",
-    evidence="the actions are not the reverse steps, and the equivariance of the denoiser was not measured",
-)
-"""The claim *content* for a group that acts on observations."""
 
 
 def verdict(
@@ -37,22 +32,26 @@ def verdict(
     diagnostics
         Estimates by name, as `diagnose` gives them. What is missing makes a claim inconclusive.
     process
-        Process diagnostics by name, as `shared_affine_r2` gives them.
+        Process diagnostics by name, as `shared_affine_r2` gives them; for a group acting on observations, under
+        ``equivariance``, what `symdiff.process.equivariance` found.
     thresholds
         Settings; the defaults if ``None``.
     decomposition
         The ``decomposition`` of a result; ``None`` if there is none.
     actions_are_steps
-        Whether the group's actions are the reverse steps themselves: only then do the process diagnostics speak about
-        this group.
+        Whether the group's actions are the reverse steps themselves: only then do shared affine maps speak about this
+        group. If not, the content is whether the denoiser commutes with the group.
     law_claim
         The claim on the law, where no representation was learned that it could be measured on.
     """
     limits = thresholds or Thresholds()
     collapse = collapsed(diagnostics, limits)
+    of_process = (
+        content(process, limits) if actions_are_steps else equivariant_content(process.get("equivariance"), limits)
+    )
     claims = {
         "law": Claim(status="not supported", evidence=collapse) if collapse else law_claim or law(diagnostics, limits),
-        "content": content(process, limits) if actions_are_steps else ELSEWHERE,
+        "content": of_process,
         "decomposition": decomposed(decomposition, limits),
     }
     statuses = (claims["law"].status, claims["content"].status)

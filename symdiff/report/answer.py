@@ -33,7 +33,7 @@ _CONTENT_ACTION = {
 
 def is_affine(result: Result) -> bool:
     """Whether the actions are the steps themselves, so that the content claim is about one affine map a step."""
-    return "shared_affine_r2_denoised" in result.process
+    return "shared_affine_r2_denoised" in result.process and "equivariance" not in result.process
 
 
 def headline(result: Result) -> str:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from symdiff.diagnostics import Thresholds, diagnose, verdict
+from symdiff.diagnostics.equivariant_content import INTERPOLATION
 from symdiff.result import Estimate
 
 GOOD = [{"value": 0.999, "interval": [0.99, 1.0], "timestep": t, "caution": None} for t in (900, 500, 100)]
@@ -65,6 +66,57 @@ def test_process_diagnostics_say_nothing_of_a_group_whose_actions_are_not_the_st
     found = verdict(estimates(), {"shared_affine_r2_denoised": GOOD}, actions_are_steps=False)
     assert found.claims["content"].status == "inconclusive"
     assert found.structured == "inconclusive"
+
+
+def denoiser_at(
+    skill: float | None, half: float = 0.01, random: float = 0.1, caution: str | None = None
+) -> dict[str, Any]:
+    interval = None if skill is None else [skill - half, skill + half]
+    return {
+        "timestep": 300,
+        "skill": {"value": skill, "interval": interval},
+        "random": {"error": 1.0, "skill": random},
+        "caution": caution,
+    }
+
+
+@pytest.mark.parametrize(
+    ("levels", "status", "reason"),
+    [
+        ([denoiser_at(0.99), denoiser_at(0.97)], "supported", "above 0.95 at all 2 levels"),
+        ([denoiser_at(0.99), denoiser_at(0.7)], "not supported", "below 0.9 at timesteps 300 (1)"),
+        ([denoiser_at(0.99), denoiser_at(0.92)], "inconclusive", "not settled above 0.95"),
+        ([denoiser_at(0.99), denoiser_at(0.7, half=0.3)], "inconclusive", "not settled above 0.95"),
+        ([denoiser_at(0.99), denoiser_at(0.7, caution=INTERPOLATION)], "inconclusive", "interpolation"),
+        (
+            [denoiser_at(0.99), denoiser_at(None)],
+            "supported",
+            "1 of 2 levels, where x0hat is nearly invariant, left out",
+        ),
+        ([denoiser_at(None)], "inconclusive", "nearly invariant under the group at every noise level"),
+        ([denoiser_at(0.99, random=0.97)], "inconclusive", "a network of random weights is above 0.95"),
+        ([], "inconclusive", "nearly invariant"),
+    ],
+)
+def test_a_group_acting_on_images_is_judged_by_the_equivariance_of_the_denoiser(
+    levels: list[dict[str, Any]], status: str, reason: str
+) -> None:
+    process = {"shared_affine_r2_denoised": GOOD, "equivariance": {"absent": None, "levels": levels}}
+    found = verdict(estimates(), process, actions_are_steps=False)
+    assert found.claims["content"].status == status
+    assert reason in found.claims["content"].evidence
+    assert found.thresholds["equivariance_supported"] == 0.95
+    # A family whose actions are the steps is judged by its shared maps as ever.
+    assert verdict(estimates(), process).claims["content"].status == "supported"
+
+
+def test_without_the_model_the_content_of_such_a_group_is_open() -> None:
+    process = {"equivariance": {"absent": "the model is not at hand", "levels": []}}
+    claim = verdict(estimates(), process, actions_are_steps=False).claims["content"]
+    assert (claim.status, claim.evidence) == (
+        "inconclusive",
+        "the equivariance of the denoiser was not measured: the model is not at hand",
+    )
 
 
 @pytest.mark.parametrize(

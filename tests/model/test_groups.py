@@ -101,3 +101,21 @@ def test_a_model_is_the_same_for_the_same_seed_and_leaves_the_global_generator_a
     assert torch.equal(torch.random.get_rng_state(), before)
     assert torch.equal(first.encoder.linear.weight, again.encoder.linear.weight)
     assert not torch.equal(first.encoder.linear.weight, other.encoder.linear.weight)
+
+
+def test_sequences_begin_with_what_the_group_moves_and_without_more_it_is_everything() -> None:
+    class Cropped(Translations):
+        def observed(self, x: Tensor) -> Tensor:
+            return x * (torch.arange(8) < 4)
+
+    recording = record(load_denoiser("gaussian"), DDPM(), 4, 6, device="cpu")
+    cropped = Cropped((1, 8, 8)).sequences(recording, 2, 10, torch.Generator().manual_seed(0))
+    assert float(cropped.observations[:, 0, ..., 4:].abs().max()) == 0
+    plain = Translations((1, 8, 8))
+    whole = plain.sequences(recording, 2, 10, torch.Generator().manual_seed(0))
+    assert torch.equal(whole.observations[:, 0, ..., :4], cropped.observations[:, 0, ..., :4])
+    x = recording.states[:, 0]
+    assert plain.observed(x) is x
+    assert plain.haar_elements() is None
+    assert plain.interpolation_error(x) is None
+    assert plain.isotypic_components(x) == {}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from symdiff.report.canvas import Plate
-from symdiff.report.figures import bound, linear_part, maps, model, process, training
+from symdiff.report.figures import bound, equivariance, isotypic, linear_part, maps, model, process, training
 from symdiff.report.rundata import RunData
 
 _FIGURES = (
@@ -30,6 +30,9 @@ _OF_PROCESS: tuple[Callable[[Mapping[str, Any]], Plate | None], ...] = (
     linear_part.symmetry_defect,
     linear_part.commutators,
     process.gauges_of,
+    equivariance.equivariance_error,
+    isotypic.isotypic_spectrum,
+    equivariance.lie_derivative,
 )
 
 
@@ -42,5 +45,9 @@ def figures(run: RunData) -> dict[str, Plate]:
 
 def process_figures(described: Mapping[str, Any], thresholds: Mapping[str, float] | None = None) -> dict[str, Plate]:
     """All figures the description of a process has data for, by name."""
-    found = [maps.shared_affine_denoised(described, thresholds), *(figure(described) for figure in _OF_PROCESS)]
+    judged = (maps.shared_affine_denoised, equivariance.equivariance_skill)
+    found = [
+        *(figure(described, thresholds) for figure in judged),
+        *(figure(described) for figure in _OF_PROCESS),
+    ]
     return {plate.name: plate for plate in found if plate is not None}
