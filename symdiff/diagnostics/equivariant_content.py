@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from symdiff.diagnostics.thresholds import Thresholds
+from symdiff.diagnostics.timesteps import timestep, timesteps
 from symdiff.result import Claim, Status
 
 INVISIBLE = (
@@ -37,21 +38,21 @@ def equivariant_content(found: Mapping[str, Any] | None, limits: Thresholds) -> 
         return Claim(status="inconclusive", evidence="x0hat is nearly invariant under the group at every noise level")
     worst = min(levels, key=lambda level: float(level["skill"]["value"]))
     summary = f"smallest skill of the denoiser's equivariance {worst['skill']['value']:.3f} at timestep "
-    summary += f"{worst['timestep']}"
+    summary += timestep(worst)
     if len(levels) < len(every):
         summary += f" ({len(every) - len(levels)} of {len(every)} levels, where x0hat is nearly invariant, left out)"
     statuses = [equivariant_at(level["skill"], level.get("caution"), limits) for level in levels]
     refuted = [level for level, status in zip(levels, statuses, strict=True) if status == "not supported"]
     low = [level for level, status in zip(levels, statuses, strict=True) if status != "supported"]
     if refuted:
-        evidence = f"{summary}; below {limits.equivariance_refuted} at {_named(refuted)} of {len(levels)} levels"
+        evidence = f"{summary}; below {limits.equivariance_refuted} at {timesteps(refuted)} of {len(levels)} levels"
         return Claim(status="not supported", evidence=evidence)
     if not low and all(trivial(level, limits) for level in levels):
         evidence = f"{summary}; but a network of random weights is above {limits.equivariance_supported} at all of them"
         return Claim(status="inconclusive", evidence=evidence)
     if low:
         evidence = (
-            f"{summary}; not settled above {limits.equivariance_supported} at {_named(low)} of {len(levels)} levels"
+            f"{summary}; not settled above {limits.equivariance_supported} at {timesteps(low)} of {len(levels)} levels"
         )
         if any(INTERPOLATION in (level.get("caution") or "") for level in low):
             evidence += f" ({INTERPOLATION})"
@@ -76,8 +77,3 @@ def trivial(level: Mapping[str, Any], limits: Thresholds) -> bool:
     """Whether the level is passed by any model: at little noise x0hat is nearly the state itself."""
     skill = (level.get("random") or {}).get("skill")
     return skill is not None and skill > limits.equivariance_supported
-
-
-def _named(levels: Sequence[Mapping[str, Any]], most: int = 8) -> str:
-    names = ", ".join(str(level["timestep"]) for level in levels[:most])
-    return f"timesteps {names}{', ...' if len(levels) > most else ''} ({len(levels)})"

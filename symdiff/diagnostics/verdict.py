@@ -13,6 +13,7 @@ from typing import Any
 from symdiff.diagnostics.equivariant_content import equivariant_content
 from symdiff.diagnostics.law import ends, law
 from symdiff.diagnostics.thresholds import Thresholds
+from symdiff.diagnostics.timesteps import timestep, timesteps
 from symdiff.result import Claim, Estimate, Status, Verdict
 
 
@@ -91,7 +92,7 @@ def content(process: Mapping[str, Any], limits: Thresholds) -> Claim:
     if not levels:
         return Claim(status="inconclusive", evidence="shared_affine_r2_denoised was not measured")
     worst = min(levels, key=lambda level: float(level["value"]))
-    summary = f"smallest shared_affine_r2_denoised {worst['value']:.3f} at timestep {worst['timestep']}"
+    summary = f"smallest shared_affine_r2_denoised {worst['value']:.3f} at timestep {timestep(worst)}"
     low, refuted = [], []
     for level in levels:
         status = affine_at(level, limits)
@@ -102,12 +103,12 @@ def content(process: Mapping[str, Any], limits: Thresholds) -> Claim:
     if refuted:
         return Claim(
             status="not supported",
-            evidence=f"{summary}; below {limits.affine_refuted} at {_named(refuted)} of {len(levels)} levels",
+            evidence=f"{summary}; below {limits.affine_refuted} at {timesteps(refuted)} of {len(levels)} levels",
         )
     if low:
         return Claim(
             status="inconclusive",
-            evidence=f"{summary}; not above {limits.affine_supported} at {_named(low)} of {len(levels)} levels",
+            evidence=f"{summary}; not above {limits.affine_supported} at {timesteps(low)} of {len(levels)} levels",
         )
     return Claim(status="supported", evidence=f"{summary}; above {limits.affine_supported} at all {len(levels)} levels")
 
@@ -161,8 +162,3 @@ def decomposed(decomposition: Mapping[str, Any] | None, limits: Thresholds) -> C
 def _value(diagnostics: Mapping[str, Estimate], name: str) -> float | None:
     estimate = diagnostics.get(name)
     return None if estimate is None else estimate.value
-
-
-def _named(levels: Sequence[Mapping[str, Any]], most: int = 8) -> str:
-    names = ", ".join(str(level["timestep"]) for level in levels[:most])
-    return f"timesteps {names}{', ...' if len(levels) > most else ''} ({len(levels)})"
