@@ -181,7 +181,8 @@ class GroupFamily(ABC):
 
     def element_name(self, g: Tensor) -> str:
         """How one element is called in a report; by default by its coordinates."""
-        return f"({', '.join(f'{float(c):.3g}' for c in g.flatten())})"
+        # Adding 0 turns a negative zero into a positive one.
+        return f"({', '.join(f'{float(c) + 0.0:.3g}' for c in g.flatten())})"
 
     def factors(self) -> dict[str, Tensor]:
         """The commuting circles or cyclic groups this group is the product of, by name; none known by default.

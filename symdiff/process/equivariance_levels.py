@@ -12,7 +12,8 @@ from symdiff.groups import GroupFamily
 from symdiff.process.acting import Asked, Budget, Elements, partial
 from symdiff.process.figures import Figure, figure
 from symdiff.process.lie_derivative import lie_derivative
-from symdiff.process.moved import Judge, Moved, move, moved_figures
+from symdiff.process.moved import Moved, move
+from symdiff.process.moved_figures import Judge, moved_figures
 from symdiff.process.moved_run import whole_step
 from symdiff.process.random_network import random_network
 from symdiff.progress import Progress

@@ -72,7 +72,7 @@ def _skill(found: Found, limits: Thresholds) -> str:
             texts.append(f"{text} {ranges(levels, by_status[status], alpha_bar)}")
     count = len(found["elements"])
     tried = f"{count} element{'' if count == 1 else 's'}" + (
-        ", all of the group but the identity" if found["complete"] else ""
+        ", all Haar elements but the identity" if found["complete"] else ""
     )
     return f"Does the denoiser commute with {found['group']} ({tried})? {_capital('; '.join(texts))}: {least}."
 

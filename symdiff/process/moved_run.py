@@ -20,7 +20,7 @@ from symdiff.diagnostics.intervals import cautions, few_units
 from symdiff.groups import GroupFamily
 from symdiff.process.acting import Asked, Budget, Elements, exchanged, partial
 from symdiff.process.figures import figure
-from symdiff.process.moved import Judge
+from symdiff.process.moved_figures import Judge
 from symdiff.trajectories import Trajectories
 from symdiff.trajectories.noise import BatchNoise
 

@@ -22,7 +22,7 @@ VARIANCE = "fixed_large"
 """Reverse variance of the bound: the one whose terms do not depend on the error it is compared by."""
 
 TIMES = 16
-FEWEST, MOST = 16, 128
+FEWEST, MOST = 16, 64
 """Images, at least and at most."""
 
 NUMBERS = 2**25

@@ -100,7 +100,7 @@ def averaged_words(changed: Found) -> list[str]:
     ends = bits["difference"]["interval"] or (float("-inf"), float("inf"))
     verdict = "better" if ends[1] < 0 else "worse" if ends[0] > 0 else "no different within the interval"
     return [
-        f"Averaged over {changed['elements']} elements, the model is {verdict} on {changed['origin']}: the bound goes "
-        f"from {figure(bits['before'])} to {figure(bits['after'])} bits per dimension, a difference of "
-        f"{figure(bits['difference'])} image by image."
+        f"Averaged over {changed['elements']} elements, the model is {verdict} on {changed['images']} of "
+        f"{changed['origin']}: the bound goes from {figure(bits['before'])} to {figure(bits['after'])} bits per "
+        f"dimension, a difference of {figure(bits['difference'])} image by image."
     ]

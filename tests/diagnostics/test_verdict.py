@@ -87,7 +87,7 @@ def denoiser_at(
         ([denoiser_at(0.99), denoiser_at(0.7)], "not supported", "below 0.9 at timesteps 300 (1)"),
         ([denoiser_at(0.99), denoiser_at(0.92)], "inconclusive", "not settled above 0.95"),
         ([denoiser_at(0.99), denoiser_at(0.7, half=0.3)], "inconclusive", "not settled above 0.95"),
-        ([denoiser_at(0.99), denoiser_at(0.7, caution=INTERPOLATION)], "inconclusive", "interpolation"),
+        ([denoiser_at(0.99), denoiser_at(0.7, caution=INTERPOLATION)], "inconclusive", INTERPOLATION),
         (
             [denoiser_at(0.99), denoiser_at(None)],
             "supported",

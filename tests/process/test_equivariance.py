@@ -132,6 +132,26 @@ def test_the_error_of_a_linear_denoiser_is_that_of_its_matrix() -> None:
         assert expected > 0.1
 
 
+def test_the_error_of_gaussian_data_lies_around_its_closed_form() -> None:
+    """``tr M S M^T / tr J S J^T`` with S = A^2 C + sigma^2, J = A C S^-1 and M = J g - g J, all from the covariance."""
+    root = draw(9, 9)
+    covariance = root @ root.T / 9
+    denoiser = GaussianDenoiser(torch.zeros(1, 3, 3), covariance)
+    process = found(Turns, denoiser, recording(denoiser, 300, 25), budget=Budget(levels=5, most=300))
+    family, eye = Turns((1, 3, 3)), torch.eye(9, dtype=torch.float64)
+    for level in process["levels"][1:-1]:
+        A, sigma = denoiser.schedule.signal(level["timestep"]), denoiser.schedule.sigma(level["timestep"])
+        S = A**2 * covariance + sigma**2 * eye
+        J = A * covariance @ torch.linalg.inv(S)
+        for element, g in zip(level["elements"], (1.0, 2.0, 3.0), strict=True):
+            turn = family.act(torch.tensor(g), eye.reshape(9, 1, 3, 3)).reshape(9, 9).T
+            M = J @ turn - turn @ J
+            expected = float((M @ S @ M.T).trace() / (J @ S @ J.T).trace())
+            low, high = element["interval"]
+            assert low - (high - low) / 2 < expected < high + (high - low) / 2
+            assert element["value"] == pytest.approx(expected, rel=0.25)
+
+
 def test_the_error_of_a_step_is_that_of_taking_it_from_moved_states_with_moved_noise(
     closed: Denoiser, of_closed: Trajectories
 ) -> None:
