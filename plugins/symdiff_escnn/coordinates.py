@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -98,11 +99,9 @@ def _of_permutations(group: PlaneGroup, side: int) -> Coordinates:
     for irrep, orbit, T in sorted(copies, key=lambda copy: kinds.index(copy[0])):
         basis[orbit, start : start + irrep.size] = T
         start += irrep.size
-    smooth = list(_smooth(group, side))
-    every = [irrep for irrep, count in fields.parts for _ in range(count)]
-    for irrep in smooth:
-        every.remove(irrep)
-    return Coordinates(group, side, fields, basis, True, (*smooth, *every))
+    smooth = _smooth(group, side)
+    rest = Counter(dict(fields.parts)) - Counter(smooth)
+    return Coordinates(group, side, fields, basis, True, (*smooth, *rest.elements()))
 
 
 def _smooth(group: PlaneGroup, side: int) -> tuple[Irrep, ...]:
@@ -145,6 +144,4 @@ def _split(
     representation: Float[Tensor, "order n n"], kinds: Sequence[Irrep], values: Sequence[Tensor]
 ) -> list[tuple[Irrep, Float[Tensor, "n s"]]]:
     """The copies of all irreps in a representation."""
-    return [
-        (irrep, T) for irrep, value in zip(kinds, values, strict=True) for T in intertwiners(representation, value)
-    ]
+    return [(irrep, T) for irrep, value in zip(kinds, values, strict=True) for T in intertwiners(representation, value)]

@@ -63,7 +63,7 @@ class Fields:
         moved = []
         for irrep, copies in self.split(vector):
             matrix = matrices(self.group, irrep, g)
-            turned = matrix[..., 0] * copies if irrep.size == 1 else copies @ matrix.mT
+            turned = copies * matrix if irrep.size == 1 else copies @ matrix.mT
             moved.append(turned.flatten(-2))
         return torch.cat(moved, dim=-1)
 
