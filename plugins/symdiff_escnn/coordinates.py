@@ -65,7 +65,7 @@ def coordinates(group: PlaneGroup, side: int, band: float) -> Coordinates:
 
 
 def permutations(group: PlaneGroup, side: int) -> Int[Tensor, "order p"]:
-    """For every element of a subgroup of D4 and every pixel, the pixel whose value it takes: ``(g x)(p) = x(g^-1 p)``."""
+    """For every element of a subgroup of D4, the pixel whose value each pixel takes: ``(g x)(p) = x(g^-1 p)``."""
     x, y = pixel_coordinates(side)
     sources = torch.einsum("gji,jp->gip", group.elements, torch.stack([x, y]))  # g^T = g^-1
     column = (sources[:, 0] + (side - 1) / 2).round().long()

@@ -116,7 +116,7 @@ class PlaneGroup:
         return Polar(torch.atan2(sign * g[..., 1, 0], sign * g[..., 0, 0]), flipped)
 
     def turn(self, g: Float[Tensor, "*batch 2 2"]) -> tuple[Int[Tensor, "*batch"], Bool[Tensor, "*batch"]]:
-        """r in ``0 ... N-1`` of the nearest element of a finite group, and whether it is a reflection."""
+        """The rotation, ``0 ... N-1``, of the nearest element of a finite group, and whether it is a reflection."""
         angle, flipped = self.polar(g)
         return (angle * (self.order / (2 * math.pi))).round().long() % self.order, flipped
 

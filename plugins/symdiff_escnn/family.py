@@ -253,9 +253,9 @@ class EscnnFamily(GroupFamily):
         states = trajectories.states[::every, last][:SAMPLE]
         error = float(self.action.rotation_error(self._tested(), states).mean())
         return [
-            f"{self.group.name} turns the band-limited part of an image within its inscribed disc; the rest is left out "
-            f"of training and diagnostics: {', '.join(shares)} of the energy of the recorded states. What is turned is "
-            f"turned exactly, without interpolation; it differs from the rotation of the functions sampled by "
+            f"{self.group.name} turns the band-limited part of an image within its inscribed disc; the rest is left "
+            f"out of training and diagnostics: {', '.join(shares)} of the energy of the recorded states. What is turned "
+            f"is turned exactly, without interpolation; it differs from the rotation of the functions sampled by "
             f"{error:.2g} of the energy (0 at quarter turns)"
         ]
 

@@ -119,9 +119,9 @@ class Pointwise(nn.Module):
 
     def forward(self, x: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
         """The coefficients of the functions after the nonlinearity."""
-        flat = x.flatten(0, -2)[:, self.places]
+        flat = x.reshape(-1, x.shape[-1])[:, self.places]
         result: Tensor = self.nonlinearity(self.tensor(flat, self.type)).tensor
-        return result[:, self.back].unflatten(0, x.shape[:-1])
+        return result[:, self.back].reshape(x.shape)
 
 
 def hidden_fields(group: PlaneGroup, channels: int) -> Fields:

@@ -59,7 +59,7 @@ def escnn() -> ModuleType:
 
 @lru_cache(maxsize=64)
 def plane_group(kind: str, order: int, frequencies: int) -> Any:
-    """escnn's group object.
+    """The group object of escnn.
 
     Parameters
     ----------

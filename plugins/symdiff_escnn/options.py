@@ -21,7 +21,7 @@ class EscnnOptions(FamilyOptions):
     )
     encoder: Literal["equivariant", "plain"] = Field(
         "equivariant",
-        description="Encoder and decoder: equivariant by construction, or networks that have to learn it.",
+        description="Encoder and decoder: equivariant by construction, or plain ones that have to learn it.",
     )
     irreps: str = Field(
         "smooth", description="Irreps of the latent space: smooth, regular, or a list such as irrep_0,0:4,irrep_1,1:6."

@@ -57,7 +57,7 @@ class Steerable(NamedTuple):
 
 
 def pixel_coordinates(side: int) -> tuple[Float[Tensor, " p"], Float[Tensor, " p"]]:
-    """x to the right and y up of the centres of the pixels, the centre of the image being the origin."""
+    """Positions of the centres of the pixels, x to the right and y up from the centre of the image."""
     steps = torch.arange(side, dtype=torch.float64) - (side - 1) / 2
     y, x = torch.meshgrid(-steps, steps, indexing="ij")
     return x.flatten(), y.flatten()
