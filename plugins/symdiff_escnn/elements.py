@@ -113,7 +113,8 @@ class PlaneGroup:
         """Angle in (-pi, pi] and whether the element is a reflection."""
         flipped = g[..., 0, 0] * g[..., 1, 1] - g[..., 0, 1] * g[..., 1, 0] < 0
         sign = torch.where(flipped, -1.0, 1.0).to(g)
-        return Polar(torch.atan2(sign * g[..., 1, 0], sign * g[..., 0, 0]), flipped)
+        # + 0.0: a negative zero would make the half turn -pi
+        return Polar(torch.atan2(sign * g[..., 1, 0] + 0.0, sign * g[..., 0, 0]), flipped)
 
     def turn(self, g: Float[Tensor, "*batch 2 2"]) -> tuple[Int[Tensor, "*batch"], Bool[Tensor, "*batch"]]:
         """The rotation, ``0 ... N-1``, of the nearest element of a finite group, and whether it is a reflection."""

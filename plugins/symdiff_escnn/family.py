@@ -49,16 +49,27 @@ class EscnnFamily(GroupFamily):
             return RotationFamily(observation_shape, options)
         return cls(observation_shape, options)
 
-    def __init__(self, observation_shape: tuple[int, int, int], options: Any = None) -> None:
-        super().__init__(observation_shape, options)
-        _, height, width = observation_shape
+    @cached_property
+    def group(self) -> PlaneGroup:
+        """The group of the option ``group``."""
+        return PlaneGroup.named(self.options.group)
+
+    @cached_property
+    def action(self) -> Action:
+        """Its action on images of this shape.
+
+        Raises
+        ------
+        ConfigError
+            The images are not square, too small or too large.
+        """
+        _, height, width = self.observation_shape
         if height != width:
             raise ConfigError(
                 f"images of {height} x {width} pixels are not square, so a quarter turn leads out of them",
                 "record images of a square shape, or choose another group",
             )
-        self.group = PlaneGroup.named(self.options.group)
-        self.action = Action(self.group, height, self.options.band)
+        return Action(self.group, height, self.options.band)
 
     # --- the group ----------------------------------------------------------------------------
 
@@ -254,8 +265,8 @@ class EscnnFamily(GroupFamily):
         error = float(self.action.rotation_error(self._tested(), states).mean())
         return [
             f"{self.group.name} turns the band-limited part of an image within its inscribed disc; the rest is left "
-            f"out of training and diagnostics: {', '.join(shares)} of the energy of the recorded states. What is turned "
-            f"is turned exactly, without interpolation; it differs from the rotation of the functions sampled by "
+            f"out of training and diagnostics: {', '.join(shares)} of the energy of the recorded states. What "
+            f"is turned is turned exactly, without interpolation; it differs from the rotation of the functions sampled by "
             f"{error:.2g} of the energy (0 at quarter turns)"
         ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, field_validator
 
 from symdiff.groups import FamilyOptions
 from symdiff_escnn.elements import parse_group
@@ -38,7 +38,7 @@ class EscnnOptions(FamilyOptions):
 
     @field_validator("rho")
     @classmethod
-    def _has_log(cls, value: str, info: ValidationInfo) -> str:
+    def _has_log(cls, value: str, info: Any) -> str:
         if value == "lie" and info.data.get("group", "SO2") != "SO2":
             raise ValueError(f"lie is for SO2 only, {info.data['group']} has no logarithm: take exact or mlp")
         return value

@@ -15,7 +15,7 @@ from symdiff.result import Claim, Estimate, Status
 Finding = tuple[Status, str]
 
 CONSTRUCTED = 1e-6
-"""An untrained encoder whose skill is 1 up to this is equivariant by construction: it is no null, and the law no news."""
+"""An untrained encoder whose skill is 1 up to this is equivariant by construction: no null, and the law no news."""
 
 SKILL_NULLS = ("identity", "scale", "blind", "permuted", "untrained", "haar")
 """What the equivariance skill has to beat; a common linear map is a reference, not a representation."""
