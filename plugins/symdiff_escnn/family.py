@@ -27,8 +27,11 @@ from symdiff_escnn.representations import IrrepRepresentation, PeriodicRepresent
 SAMPLE = 256
 """States that the share outside the observed part, and the error of rotation, are measured on."""
 
-TOLD = 1e-6
-"""A smaller share outside is rounding and not mentioned."""
+LEARNED_BLOCK = 4
+"""Size of the blocks of a learned rho: two copies of any irrep."""
+
+ANGLES = 64
+"""Angles of SO(2) as a factor."""
 
 
 class EscnnFamily(GroupFamily):
@@ -108,7 +111,8 @@ class EscnnFamily(GroupFamily):
         """The rotations, where there is nothing else."""
         if self.group.reflects or self.group.order in (1, 2):
             return {}
-        return {"rotation": self.group.elements if self.group.finite else self.group.spaced(64)}
+        elements = self.group.elements if self.group.finite else self.group.spaced(ANGLES)
+        return {"rotation": elements.to(torch.get_default_dtype())}
 
     # --- the action ---------------------------------------------------------------------------
 
@@ -193,8 +197,21 @@ class EscnnFamily(GroupFamily):
         return latent.chosen(text, self.group, self.known)
 
     def block_sizes(self, latent: int) -> tuple[int, ...]:
-        """Dimensions of the irreps."""
+        """Dimensions of the irreps; blocks of 4 where rho is an exponential and irreps are not.
+
+        An exponential has positive determinant: ``-1`` in one dimension is none, nor is a mirror of the plane, but two
+        of them side by side are.
+        """
+        if self.options.rho == "mlp" and not self._connected:
+            return (LEARNED_BLOCK,) * (latent // LEARNED_BLOCK) + (
+                (latent % LEARNED_BLOCK,) * (latent % LEARNED_BLOCK > 0)
+            )
         return self.latent_fields(latent).block_sizes
+
+    @property
+    def _connected(self) -> bool:
+        """Whether every irrep of every element is an exponential: of all groups here, SO(2) and C_N with odd N."""
+        return not self.group.reflects and (not self.group.finite or self.group.order % 2 == 1)
 
     def representation(self, latent: int) -> Representation:
         """Rho in the form of the option ``rho``."""
@@ -253,9 +270,16 @@ class EscnnFamily(GroupFamily):
         }
 
     def caveats(self, trajectories: Trajectories) -> list[str]:
-        """What the latent space is made of, and how much of the recorded states is not turned."""
-        if self.action.complete:
-            return []
+        """How much of the recorded states is not turned, and what a learned rho cannot be."""
+        found = []
+        if self.options.rho == "mlp" and not self._connected:
+            found.append(
+                "rho = exp(phi) has positive determinant in every block: irreps of negative determinant are reached in "
+                "pairs only, so that this form can stay above the exact one however long it is trained"
+            )
+        return found if self.action.complete else [*found, self._share_outside(trajectories)]
+
+    def _share_outside(self, trajectories: Trajectories) -> str:
         every = max(1, len(trajectories) // SAMPLE)
         shares, last = [], trajectories.steps
         for i in (0, last // 2, last):
@@ -263,12 +287,12 @@ class EscnnFamily(GroupFamily):
             shares.append(f"{float(self.action.outside(states).mean()):.1%} (timestep {trajectories.time(i)})")
         states = trajectories.states[::every, last][:SAMPLE]
         error = float(self.action.rotation_error(self._tested(), states).mean())
-        return [
+        return (
             f"{self.group.name} turns the band-limited part of an image within its inscribed disc; the rest is left "
             f"out of training and diagnostics: {', '.join(shares)} of the energy of the recorded states. What "
-            f"is turned is turned exactly, without interpolation; it differs from the rotation of the functions sampled by "
-            f"{error:.2g} of the energy (0 at quarter turns)"
-        ]
+            f"is turned is turned exactly, without interpolation; it differs from the rotation of the functions "
+            f"sampled by {error:.2g} of the energy (0 at quarter turns)"
+        )
 
     def _tested(self) -> Tensor:
         if self.group.finite:

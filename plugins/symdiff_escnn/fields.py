@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from symdiff_escnn.elements import PlaneGroup
@@ -46,7 +46,7 @@ class Fields:
         """Multiplicity of an irrep."""
         return dict(self.parts).get(irrep, 0)
 
-    def split(self, vector: Float[Tensor, "*batch n"]) -> Iterator[tuple[Irrep, Float[Tensor, "*batch copies s"]]]:
+    def split(self, vector: Shaped[Tensor, "*batch n"]) -> Iterator[tuple[Irrep, Shaped[Tensor, "*batch copies s"]]]:
         """The copies of every irrep."""
         start = 0
         for irrep, count in self.parts:

@@ -43,25 +43,34 @@ def chosen(text: str, group: PlaneGroup, known: Sequence[Irrep]) -> Fields:
 def filled(smooth: Sequence[Irrep], group: PlaneGroup, known: Sequence[Irrep], latent: int) -> Fields:
     """`latent` dimensions of the smoothest functions: what natural images have most of their energy in.
 
-    Copies are taken in the order of `smooth`; one that does not fit any more is passed over.
+    Copies are taken in the order of `smooth`; one that does not fit any more is passed over. Where a single dimension
+    is left at the end, the last copy of one dimension makes room for one of two.
 
     Raises
     ------
     ConfigError
         They do not fill the latent space.
     """
-    copies, free = [], latent
+    taken, passed, free = [], [], latent
     for irrep in smooth:
         if irrep.size <= free:
-            copies.append(irrep)
+            taken.append(irrep)
             free -= irrep.size
+        else:
+            passed.append(irrep)
+    single = [irrep for irrep in taken if irrep.size == 1]
+    if free == 1 and single and passed:
+        taken.reverse()
+        taken.remove(single[-1])
+        taken.append(passed[0])
+        free = 0
     if free:
         fits = latent - free
         raise ConfigError(
             f"the irreps of {group.name} in these images do not fill a latent space of dimension {latent}",
             f"--latent {fits} fits" if fits else "choose a larger --latent, or name them: -o irreps=",
         )
-    return counted(group, copies, known)
+    return counted(group, taken, known)
 
 
 def regular(group: PlaneGroup, known: Sequence[Irrep], latent: int) -> Fields:

@@ -1,4 +1,4 @@
-"""The action is a turn of the image: by pixels where pixels allow it, of functions where not, never by interpolation."""
+"""The action turns images: by pixels where pixels allow it, as functions where not, never by interpolation."""
 
 from __future__ import annotations
 
