@@ -85,7 +85,10 @@ def character_error(evaluation: Any) -> Estimate | None:
     if not isinstance(family, EscnnFamily):
         return None
     rho = evaluation.representation
-    found = multiplicities(family, _traces(evaluation))
+    traces = _traces(evaluation)
+    if not bool(traces.isfinite().all()):
+        return Estimate(value=None, n=len(traces), caution="rho is not finite on the whole group")
+    found = multiplicities(family, traces)
     exact = rho.fields if isinstance(rho, IrrepRepresentation) else None
     distances = [
         abs(value - (exact.count(irrep) if exact is not None else round(value))) for irrep, value in found.items()
@@ -100,7 +103,8 @@ def character_norm(evaluation: Any) -> Estimate | None:
     if not isinstance(evaluation.family, EscnnFamily):
         return None
     traces = _traces(evaluation)
-    return Estimate(value=float(traces.square().mean()), n=len(traces))
+    caution = None if isinstance(evaluation.representation, IrrepRepresentation) else "exact for an exact homomorphism"
+    return Estimate(value=float(traces.square().mean()), n=len(traces), caution=caution)
 
 
 @torch.no_grad()

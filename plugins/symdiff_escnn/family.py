@@ -234,13 +234,15 @@ class EscnnFamily(GroupFamily):
         return equivariant_pair(self.action, channels, self.latent_fields(latent), hidden)
 
     def initialise(self, model: HAE, sequences: Sequences) -> None:
-        """Equivariant principal components; ordinary ones for plain networks whose rho is learned."""
+        """Equivariant principal components; ordinary ones for plain networks whose rho is a learned network."""
         rho, encoder, decoder = model.representation, model.encoder, model.decoder
         if isinstance(rho, MLPRepresentation):
             rho.standardise(sequences.actions.flatten(0, 1))
         if isinstance(encoder, EquivariantEncoder) and isinstance(decoder, EquivariantDecoder):
             closed_form.start(encoder, decoder, sequences.observations.flatten(0, 1))
-        elif isinstance(rho, IrrepRepresentation) and isinstance(encoder, Encoder):
+        elif isinstance(rho, IrrepRepresentation | PeriodicRepresentation) and isinstance(encoder, Encoder):
+            if isinstance(rho, PeriodicRepresentation):
+                rho.turn_by([irrep.frequency for irrep, n in self.latent_fields(rho.dimension).parts for _ in range(n)])
             weight, bias = closed_form.flattened(self._reference(rho.dimension, sequences))
             with torch.no_grad():
                 encoder.linear.weight.copy_(weight)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import groupby
 
 import torch
@@ -48,11 +48,16 @@ class PeriodicRepresentation(LieRepresentation):
         block_sizes: tuple[int, ...],
     ) -> None:
         super().__init__(log, bracket, 1, block_sizes)
-        with torch.no_grad():  # a full turn of generators near 0 is nearly the identity already: start away from it
-            for generators, (count, size) in zip(self.generators, self._runs, strict=True):
-                if size == 2:
-                    k = torch.arange(count) % 4 + 0.5
-                    generators.copy_(k[:, None, None] * torch.tensor([0.0, -1.0, 1.0, 0.0]))
+
+    @torch.no_grad()
+    def turn_by(self, frequencies: Sequence[int]) -> None:
+        """Set every block to turn by a frequency while the plane turns once; blocks of one dimension stand still."""
+        start = 0
+        for generators, (count, size) in zip(self.generators, self._runs, strict=True):
+            k = torch.tensor([float(f) for f in frequencies[start : start + count]])
+            turn = torch.tensor([0.0, -1.0, 1.0, 0.0]) if size == 2 else torch.zeros(size * size)
+            generators.copy_(k[:, None, None] * turn)
+            start += count
 
     def full_turn(self) -> list[Float[Tensor, "k b b"]]:
         """``exp(2 pi M)`` of every block."""
