@@ -17,10 +17,12 @@ from symdiff.representations import MLPRepresentation, Representation
 from symdiff.trajectories import Sequences, Trajectories
 from symdiff_escnn import closed_form, latent
 from symdiff_escnn.action import Action
+from symdiff_escnn.convolution import convolutional, refuse_unfit
 from symdiff_escnn.elements import PlaneGroup, rotation
 from symdiff_escnn.fields import Fields
 from symdiff_escnn.irreps import Irrep, irreps
-from symdiff_escnn.networks import EquivariantDecoder, EquivariantEncoder, equivariant_pair
+from symdiff_escnn.layers import perceptron
+from symdiff_escnn.networks import EquivariantDecoder, EquivariantEncoder
 from symdiff_escnn.options import EscnnOptions
 from symdiff_escnn.representations import IrrepRepresentation, PeriodicRepresentation
 
@@ -176,6 +178,8 @@ class EscnnFamily(GroupFamily):
         ConfigError
             The irreps do not fill the latent space.
         """
+        if self.options.layers == "conv":
+            refuse_unfit(self.action, self.options.kernel)
         text = self.options.irreps
         if text in (latent.AUTOMATIC, latent.REGULAR):
             m = 32 if requested is None else requested
@@ -223,15 +227,22 @@ class EscnnFamily(GroupFamily):
 
     def encoder(self, latent: int) -> nn.Module:
         """Equivariant by construction, unless the option ``encoder`` is plain."""
-        return super().encoder(latent) if self.options.encoder == "plain" else self._pair(latent)[0]
+        if self.options.encoder == "plain":
+            return super().encoder(latent)
+        channels, fields, hidden = self.observation_shape[0], self.latent_fields(latent), self.options.hidden
+        if self.options.layers == "conv":
+            network = convolutional(self.action, channels, fields, hidden // 2, self.options.kernel)
+        else:
+            network = perceptron(self.action.coordinates.fields.times(channels), hidden, fields)
+        return EquivariantEncoder(self.action, channels, fields, network)
 
     def decoder(self, latent: int) -> nn.Module:
         """Equivariant by construction, unless the option ``encoder`` is plain."""
-        return super().decoder(latent) if self.options.encoder == "plain" else self._pair(latent)[1]
-
-    def _pair(self, latent: int) -> tuple[EquivariantEncoder, EquivariantDecoder]:
-        channels, hidden = self.observation_shape[0], self.options.hidden
-        return equivariant_pair(self.action, channels, self.latent_fields(latent), hidden)
+        if self.options.encoder == "plain":
+            return super().decoder(latent)
+        channels, fields = self.observation_shape[0], self.latent_fields(latent)
+        network = perceptron(fields, self.options.hidden, self.action.coordinates.fields.times(channels))
+        return EquivariantDecoder(self.action, channels, fields, network)
 
     def initialise(self, model: HAE, sequences: Sequences) -> None:
         """Equivariant principal components; ordinary ones for plain networks whose rho is a learned network."""
@@ -257,7 +268,9 @@ class EscnnFamily(GroupFamily):
 
     def _reference(self, latent: int, sequences: Sequences) -> HAE:
         fields = self.latent_fields(latent)
-        encoder, decoder = equivariant_pair(self.action, self.observation_shape[0], fields, 0)
+        channels = self.observation_shape[0]
+        encoder = EquivariantEncoder(self.action, channels, fields, None)
+        decoder = EquivariantDecoder(self.action, channels, fields, None)
         model = HAE(encoder, IrrepRepresentation(fields), decoder).to(sequences.observations.device)
         closed_form.start(encoder, decoder, sequences.observations.flatten(0, 1))
         return model

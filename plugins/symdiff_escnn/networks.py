@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from symdiff_escnn.action import Action
 from symdiff_escnn.fields import Fields
-from symdiff_escnn.layers import IrrepLinear, perceptron
+from symdiff_escnn.layers import IrrepLinear
 
 
 class ImageFields(nn.Module):
@@ -94,16 +94,3 @@ class EquivariantDecoder(nn.Module):
         z = latents / self.spread
         c = self.linear(z)
         return self.image.inverse(c if self.network is None else c + self.network(z))
-
-
-def equivariant_pair(
-    action: Action, channels: int, latent: Fields, hidden: int
-) -> tuple[EquivariantEncoder, EquivariantDecoder]:
-    """Encoder and decoder with hidden layers of about `hidden` features; 0 for none."""
-    image = action.coordinates.fields.times(channels)
-    encoder = perceptron(image, hidden, latent) if hidden else None
-    decoder = perceptron(latent, hidden, image) if hidden else None
-    return (
-        EquivariantEncoder(action, channels, latent, encoder),
-        EquivariantDecoder(action, channels, latent, decoder),
-    )

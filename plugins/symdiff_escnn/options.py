@@ -23,6 +23,10 @@ class EscnnOptions(FamilyOptions):
         "equivariant",
         description="Encoder and decoder: equivariant by construction, or plain ones that have to learn it.",
     )
+    layers: Literal["irreps", "conv"] = Field(
+        "irreps", description="Body of the encoder: layers on irreps, or steerable convolutions (subgroups of D4 only)."
+    )
+    kernel: int = Field(3, ge=1, le=15, description="Width of the kernels of layers=conv; odd.")
     irreps: str = Field(
         "smooth", description="Irreps of the latent space: smooth, regular, or a list such as irrep_0,0:4,irrep_1,1:6."
     )
@@ -41,6 +45,13 @@ class EscnnOptions(FamilyOptions):
     def _has_log(cls, value: str, info: Any) -> str:
         if value == "lie" and info.data.get("group", "SO2") != "SO2":
             raise ValueError(f"lie is for SO2 only, {info.data['group']} has no logarithm: take exact or mlp")
+        return value
+
+    @field_validator("kernel")
+    @classmethod
+    def _is_odd(cls, value: int) -> int:
+        if value % 2 == 0:
+            raise ValueError("must be odd, so that a kernel is centred on a pixel")
         return value
 
     @field_validator("irreps")

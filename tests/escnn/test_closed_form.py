@@ -13,6 +13,7 @@ from tests.escnn.makers import GROUPS, family
 
 
 @pytest.mark.parametrize("group", GROUPS)
+@torch.no_grad()
 def test_the_reference_predicts_exactly_and_is_the_start_of_every_exact_form(
     recording: Trajectories, generator: torch.Generator, group: str
 ) -> None:

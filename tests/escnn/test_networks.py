@@ -104,3 +104,19 @@ def test_irreps_an_image_has_not_are_still_a_latent_space() -> None:
     assert isinstance(decoder, EquivariantDecoder)
     assert isinstance(encoder.linear.target, Fields)
     assert decoder(encoder(torch.randn(2, *SHAPE))).shape == (2, *SHAPE)
+
+
+@pytest.mark.parametrize("group", ["C1", "C2", "C4", "D1", "D2", "D4"])
+@pytest.mark.parametrize("side", [5, 8])
+@torch.no_grad()
+def test_the_convolutional_encoder_is_equivariant(group: str, side: int) -> None:
+    torch.manual_seed(0)
+    f = family(group, (2, side, side), layers="conv", hidden=32)
+    encoder = randomised(f.encoder(12))
+    x = torch.randn(20, 2, side, side)
+    g = f.group.sample(20, torch.Generator().manual_seed(1)).float()
+    z = encoder(x)
+    turned = torch.einsum("nij,nj->ni", f.representation(12)(g), z)
+    assert float((encoder(f.act(g, x)) - turned).norm() / z.norm()) < EXACT
+    assert float((encoder(f.act(g, x)) - z).norm() / z.norm()) > 0.1 or group == "C1"
+    assert encoder(x[0]).shape == (12,)

@@ -24,6 +24,7 @@ from tests.escnn.makers import family
         ({"band": 0}, "greater than 0"),
         ({"levels": "0.9-0.1"}, "must be a range within 0-1"),
         ({"levels": "late"}, "must be a range within 0-1"),
+        ({"kernel": 4}, "must be odd"),
         ({"encoder": "conv"}, "'equivariant' or 'plain'"),
     ],
 )
@@ -49,6 +50,8 @@ def test_options_in_other_spellings_are_the_same_run() -> None:
         ("SO2", (1, 8, 8), {"irreps": "irrep_20:1"}, "names 20, which SO2 has not within the band limit", "irrep_8"),
         ("D4", (1, 8, 8), {"irreps": "0,1:1"}, "names 0,1, which D4 has not", "irrep_1,1"),
         ("D4", (1, 8, 8), {"irreps": "regular"}, "dimension 8, which does not divide 30", "--latent 24, 32 fit"),
+        ("D4", (1, 4, 4), {"layers": "conv", "kernel": 5}, "4 x 4 pixels are smaller than a kernel of 5", "kernel=3"),
+        ("SO2", (1, 8, 8), {"layers": "conv"}, "layers=conv is for groups that permute the pixels", "layers=irreps"),
         ("SO2", (1, 4, 4), {}, "do not fill a latent space of dimension 30", "--latent 6 fits"),
         ("C4", (1, 8, 8), {"irreps": "irrep_1:4"}, "-o irreps has dimension 8, --latent is 30", "leave one"),
     ],
