@@ -62,18 +62,21 @@ class Action:
         flat = x.flatten(-2).expand(*shape, x.shape[-3], -1)
         if self._sources is not None:
             sources = self._sources.to(x.device)[self.group.index(g)].unsqueeze(-2)
-            return flat.gather(-1, sources.expand(flat.shape)).unflatten(-1, x.shape[-2:])
+            permuted: Tensor = flat.gather(-1, sources.expand(flat.shape)).unflatten(-1, x.shape[-2:])
+            return permuted
         Q = self.basis(x)
         c = flat @ Q
         moved = self.coordinates.fields.act(g.to(x).unsqueeze(-3), c)
-        return (flat + (moved - c) @ Q.T).unflatten(-1, x.shape[-2:])
+        turned: Tensor = (flat + (moved - c) @ Q.T).unflatten(-1, x.shape[-2:])
+        return turned
 
     def observed(self, x: Float[Tensor, "*b c h w"]) -> Float[Tensor, "*b c h w"]:
         """The part the group turns: ``Q Q^T x``, all of x for subgroups of D4."""
         if self.complete:
             return x
         Q = self.basis(x)
-        return (x.flatten(-2) @ Q @ Q.T).unflatten(-1, x.shape[-2:])
+        inside: Tensor = (x.flatten(-2) @ Q @ Q.T).unflatten(-1, x.shape[-2:])
+        return inside
 
     def outside(self, x: Float[Tensor, "*b c h w"]) -> Float[Tensor, "*b"]:
         """Share of the energy of x that is not turned; 0 for subgroups of D4."""

@@ -118,7 +118,7 @@ def invariant_dimension(evaluation: Any) -> Estimate | None:
 
 def multiplicities(family: EscnnFamily, traces: Float[Tensor, " n"]) -> dict[Irrep, float]:
     """Multiplicity of each irrep in a representation given by its character on `EscnnFamily.haar_elements`."""
-    elements = family.haar_elements().to(traces)
+    elements = family.averaged.to(traces)
     found = {}
     for irrep in family.known:
         character = characters(family.group, irrep, elements)
@@ -127,7 +127,7 @@ def multiplicities(family: EscnnFamily, traces: Float[Tensor, " n"]) -> dict[Irr
 
 
 def _traces(evaluation: Any) -> Float[Tensor, " n"]:
-    elements = evaluation.family.haar_elements().to(evaluation.elements)
+    elements = evaluation.family.averaged.to(evaluation.elements)
     traces: Tensor = evaluation.representation(elements).diagonal(dim1=-2, dim2=-1).sum(-1)
     return traces
 
@@ -144,7 +144,7 @@ def _states(evaluation: Any) -> Float[Tensor, "n c h w"]:
 
 
 def _elements(evaluation: Any) -> Float[Tensor, "n 2 2"]:
-    elements: Tensor = evaluation.family.haar_elements().to(evaluation.elements)
+    elements: Tensor = evaluation.family.averaged.to(evaluation.elements)
     return elements[:: -(-len(elements) // ELEMENTS)]
 
 

@@ -100,7 +100,7 @@ class PlaneGroup:
     def elements(self) -> Float[Tensor, "n 2 2"]:
         """All elements of a finite group: the rotations by ``2 pi r/N`` in order, then the reflections."""
         turns = circle(self.order)
-        rotations = torch.stack([turns.real, -turns.imag, turns.imag, turns.real], -1).unflatten(-1, (2, 2))
+        rotations: Tensor = torch.stack([turns.real, -turns.imag, turns.imag, turns.real], -1).unflatten(-1, (2, 2))
         if not self.reflects:
             return rotations
         return torch.cat([rotations, rotations * torch.tensor([-1.0, 1.0], dtype=torch.float64)])
@@ -149,7 +149,8 @@ class PlaneGroup:
 def rotation(angle: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch 2 2"]:
     """The counter-clockwise rotation by `angle`."""
     cos, sin = angle.cos(), angle.sin()
-    return torch.stack([cos, -sin, sin, cos], -1).unflatten(-1, (2, 2))
+    matrix: Tensor = torch.stack([cos, -sin, sin, cos], -1).unflatten(-1, (2, 2))
+    return matrix
 
 
 def circle(n: int) -> Tensor:

@@ -46,6 +46,7 @@ class EscnnFamily(GroupFamily):
     name = "escnn"
     summary = "C_N, D_N, SO(2), O(2): rotations and reflections of images, with equivariant networks"
     Options: ClassVar[type[FamilyOptions]] = EscnnOptions
+    options: EscnnOptions
 
     @classmethod
     def of(cls, observation_shape: tuple[int, int, int], options: Any = None) -> GroupFamily:
@@ -105,9 +106,12 @@ class EscnnFamily(GroupFamily):
 
     def haar_elements(self) -> Tensor | None:
         """All elements; of SO(2) and O(2) as many as average exactly whatever is of twice the band limit."""
-        if self.group.finite:
-            return self.group.elements.to(torch.get_default_dtype())
-        return self.group.spaced(2 * self._frequencies + 1).to(torch.get_default_dtype())
+        return self.averaged.to(torch.get_default_dtype())
+
+    @property
+    def averaged(self) -> Tensor:
+        """`haar_elements` in float64."""
+        return self.group.elements if self.group.finite else self.group.spaced(2 * self._frequencies + 1)
 
     def factors(self) -> dict[str, Tensor]:
         """The rotations, where there is nothing else."""

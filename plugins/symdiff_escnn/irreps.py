@@ -89,7 +89,8 @@ def matrices(group: PlaneGroup, irrep: Irrep, g: Float[Tensor, "*batch 2 2"]) ->
     if irrep.size == 1:
         value = cos * sign if len(irrep.id) == 2 and irrep.id[0] == 1 else cos
         return value[..., None, None]
-    return torch.stack([cos, -sin * sign, sin, cos * sign], -1).unflatten(-1, (2, 2))
+    matrix: Tensor = torch.stack([cos, -sin * sign, sin, cos * sign], -1).unflatten(-1, (2, 2))
+    return matrix
 
 
 def characters(group: PlaneGroup, irrep: Irrep, g: Float[Tensor, "*batch 2 2"]) -> Float[Tensor, "*batch"]:

@@ -98,9 +98,10 @@ class Pointwise(nn.Module):
             space, channels, ids, function="p_elu" if group.finite else "p_sigmoid", inplace=False,
             N=group.order or SAMPLES, type="regular",
         )  # fmt: skip
-        self.type = self.nonlinearity.in_type
+        self.kind = self.nonlinearity.in_type
         self.tensor = library.nn.GeometricTensor
         self.places: Tensor
+        self.back: Tensor
         self.register_buffer("places", self._places(channels), persistent=False)
         self.register_buffer("back", self.places.argsort(), persistent=False)
 
@@ -120,7 +121,7 @@ class Pointwise(nn.Module):
     def forward(self, x: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch n"]:
         """The coefficients of the functions after the nonlinearity."""
         flat = x.reshape(-1, x.shape[-1])[:, self.places]
-        result: Tensor = self.nonlinearity(self.tensor(flat, self.type)).tensor
+        result: Tensor = self.nonlinearity(self.tensor(flat, self.kind)).tensor
         return result[:, self.back].reshape(x.shape)
 
 

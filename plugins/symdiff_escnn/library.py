@@ -54,7 +54,8 @@ def escnn() -> ModuleType:
     import escnn.group._numerical as numerical
 
     numerical.randomized_svd = None
-    return escnn
+    library: ModuleType = escnn
+    return library
 
 
 @lru_cache(maxsize=64)

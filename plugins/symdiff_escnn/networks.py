@@ -41,7 +41,8 @@ class ImageFields(nn.Module):
         """The images of coordinates, 0 outside the observed part."""
         channels = self.shape[0]
         flat = c[..., self.back].unflatten(-1, (channels, -1)) @ self.basis.T
-        return flat.unflatten(-1, self.shape[1:])
+        images: Tensor = flat.unflatten(-1, self.shape[1:])
+        return images
 
 
 class EquivariantEncoder(nn.Module):

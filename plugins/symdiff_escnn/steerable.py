@@ -124,4 +124,5 @@ def _sampled(mode: Mode, side: int) -> Float[Tensor, "p n"]:
     k = mode.frequency
     columns = [profile] if k == 0 else [profile * (k * psi).cos(), profile * (k * psi).sin()]
     matrix = torch.stack(columns, dim=1)
-    return matrix / matrix.norm(dim=0)
+    normalised: Tensor = matrix / matrix.norm(dim=0)
+    return normalised
