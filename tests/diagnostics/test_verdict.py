@@ -67,6 +67,19 @@ def test_process_diagnostics_say_nothing_of_a_group_whose_actions_are_not_the_st
     assert found.structured == "inconclusive"
 
 
+def test_an_encoder_that_is_equivariant_untrained_is_so_by_construction_and_not_refuted_by_itself() -> None:
+    found = estimates(equivariance_skill_whitened=1.0)
+    skill = found["equivariance_skill_whitened"]
+    learned = skill.model_copy(update={"interval": (1.0, 1.0), "null": {**skill.null, "untrained": 0.99}})
+    constructed = learned.model_copy(update={"null": {**skill.null, "untrained": 1.0}})
+    for estimate, said in ((learned, False), (constructed, True)):
+        law = verdict({**found, "equivariance_skill_whitened": estimate}, {}).claims["law"]
+        assert law.status == "supported"
+        assert ("by construction" in law.evidence) is said
+    beaten = constructed.model_copy(update={"null": {**constructed.null, "permuted": 1.0}})
+    assert verdict({**found, "equivariance_skill_whitened": beaten}, {}).claims["law"].status == "not supported"
+
+
 @pytest.mark.parametrize(
     ("change", "status"),
     [
