@@ -113,7 +113,7 @@ def test_a_learned_representation_comes_to_the_irreps_that_characters_and_decomp
     torch.manual_seed(0)
     rho = MLPRepresentation(f.features, 4, (5,), 32, compose=f.compose)
     optimiser = torch.optim.Adam(rho.parameters(), 1e-2)
-    for _ in range(400):
+    for _ in range(250):
         optimiser.zero_grad()
         ((rho(elements) - truth).square().sum() + rho.penalty(elements)).backward()
         optimiser.step()

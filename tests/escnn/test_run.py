@@ -13,13 +13,13 @@ from symdiff.entrypoint import load
 from symdiff.result import Result
 from symdiff_escnn import library, symdiff_diagnostics
 
-SMALL = {"model": "gaussian", "trajectories": 60, "steps": 10, "latent": 8, "train_steps": 20, "length": 2}
+SMALL = {"model": "gaussian", "trajectories": 90, "steps": 16, "latent": 8, "train_steps": 20, "length": 2}
 
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> Result:
     """All forms of SO(2) in one run."""
-    options = {"group": "SO(2)", "hidden": 16, "levels": "0.3-1"}
+    options = {"group": "SO(2)", "hidden": 16}
     config = RunConfig.model_validate({**SMALL, "group": "escnn", "options": options, "compare_forms": True})
     return analyze(config, tmp_path_factory.mktemp("run") / "run")
 
@@ -48,7 +48,9 @@ def test_the_diagnostics_of_the_group_are_there_and_the_share_outside_is_told(fo
 
 
 def test_the_diagnostics_are_not_in_a_run_of_another_family(tmp_path: Path) -> None:
-    result = analyze(RunConfig.model_validate({**SMALL, "group": "affine", "train_steps": 4}), tmp_path / "run")
+    result = analyze(
+        RunConfig.model_validate({**SMALL, "group": "affine", "train_steps": 4, "steps": 5}), tmp_path / "run"
+    )
     assert not set(symdiff_diagnostics()) & set(result.diagnostics)
     assert not any("failed" in warning for warning in result.warnings)
 
