@@ -212,7 +212,9 @@ class LearnedRun(Run):
         found: dict[str, Estimate] = {}
         for name, diagnostic in load_plugins().diagnostics.items():
             try:
-                found[name] = Estimate.model_validate(diagnostic(evaluation))
+                answer = diagnostic(evaluation)
+                if answer is not None:  # it does not apply to this family
+                    found[name] = Estimate.model_validate(answer)
             except Exception as error:  # a plugin's defect costs its figure, not the run
                 warnings.warn(f"diagnostic {name} of a plugin failed: {type(error).__name__}: {error}", stacklevel=2)
         return found

@@ -14,6 +14,9 @@ from symdiff.result import Claim, Estimate, Status
 
 Finding = tuple[Status, str]
 
+CONSTRUCTED = 1e-6
+"""An untrained encoder whose skill is 1 up to this is equivariant by construction: no null, and the law no news."""
+
 SKILL_NULLS = ("identity", "scale", "blind", "permuted", "untrained", "haar")
 """What the equivariance skill has to beat; a common linear map is a reference, not a representation."""
 
@@ -48,8 +51,13 @@ def _skill(estimate: Estimate | None, diagnostics: Mapping[str, Estimate], limit
         return "inconclusive", "equivariance_skill_whitened unknown"
     bottom, top = ends(estimate)
     nulls = {name: value for name in SKILL_NULLS if (value := estimate.null.get(name)) is not None}
+    constructed = nulls.get("untrained", 0.0) > 1 - CONSTRUCTED
+    if constructed:
+        del nulls["untrained"]
     name, best = max(nulls.items(), key=lambda null: null[1], default=("identity", 0.0))
     text = f"equivariance_skill_whitened {estimate.value:.3g}, best null {name} {best:.3g}{_followed(diagnostics)}"
+    if constructed:
+        text += "; by construction, an untrained encoder is as equivariant: what the process does is not in this claim"
     if top < limits.skill_refuted or top <= best:
         return "not supported", text
     own = diagnostics.get("equivariance_skill")

@@ -119,6 +119,19 @@ def test_without_the_model_the_content_of_such_a_group_is_open() -> None:
     )
 
 
+def test_an_encoder_that_is_equivariant_untrained_is_so_by_construction_and_not_refuted_by_itself() -> None:
+    found = estimates(equivariance_skill_whitened=1.0)
+    skill = found["equivariance_skill_whitened"]
+    learned = skill.model_copy(update={"interval": (1.0, 1.0), "null": {**skill.null, "untrained": 0.99}})
+    constructed = learned.model_copy(update={"null": {**skill.null, "untrained": 1.0}})
+    for estimate, said in ((learned, False), (constructed, True)):
+        law = verdict({**found, "equivariance_skill_whitened": estimate}, {}).claims["law"]
+        assert law.status == "supported"
+        assert ("by construction" in law.evidence) is said
+    beaten = constructed.model_copy(update={"null": {**constructed.null, "permuted": 1.0}})
+    assert verdict({**found, "equivariance_skill_whitened": beaten}, {}).claims["law"].status == "not supported"
+
+
 @pytest.mark.parametrize(
     ("change", "status"),
     [
