@@ -78,7 +78,7 @@ def _fill(
     irrep: Irrep, count: int, found: Components | None, scale: float, forward: IrrepLinear, backward: IrrepLinear
 ) -> Float[Tensor, " n"]:
     """Set the weights of one irrep; return the standard deviations of its latents. Copies without a component are 0."""
-    spread = torch.ones(count)
+    spread = torch.ones(count, device=forward.bias.device)
     if found is not None:
         k = min(count, len(found.variances))
         spread[:k] = (found.variances[:k].sqrt() / scale).clamp_min(NEGLIGIBLE).float()

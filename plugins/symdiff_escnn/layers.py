@@ -41,8 +41,8 @@ class IrrepLinear(nn.Module):
             inputs = source.count(irrep)
             if inputs:
                 weight = torch.randn(irrep.commutant, count, inputs) / (inputs * irrep.commutant) ** 0.5
-                self.weights[irrep.name.replace(".", "_")] = nn.Parameter(weight)
-            self.register_buffer(f"basis_{irrep.name}", endomorphisms(target.group, irrep).float())
+                self.weights[irrep.name] = nn.Parameter(weight)
+            self.register_buffer(f"basis_{irrep.name}", endomorphisms(target.group, irrep).float(), persistent=False)
         trivial = sum(count for irrep, count in target.parts if irrep.trivial)
         self.bias = nn.Parameter(torch.zeros(trivial))
 

@@ -98,20 +98,30 @@ def steerable(side: int, band: float) -> Steerable:
     modes = modes_below(math.pi * side / 2 * band)
     samples = torch.cat([_sampled(mode, side) for mode in modes] or [torch.zeros(side * side, 0)], dim=1)
     ends = torch.tensor([1 if mode.frequency == 0 else 2 for mode in modes]).cumsum(0).tolist()
-    low, high = 0, len(modes)
-    while low < high:  # eigenvalues of principal submatrices interlace: the smallest falls as modes are added
-        middle = (low + high + 1) // 2
-        part = samples[:, : ends[middle - 1]]
-        smallest = float(torch.linalg.eigvalsh(part.T @ part)[0])
-        low, high = (middle, high) if smallest >= WELL_CONDITIONED else (low, middle - 1)
-    kept = tuple(modes[:low])
+    count = _well_conditioned(samples, ends)
+    kept = tuple(modes[:count])
     if not any(mode.frequency for mode in kept):
         raise ConfigError(
             f"band {band:g} holds no function that turns on {side} x {side} pixels", "raise -o band, up to 1"
         )
-    samples = samples[:, : ends[low - 1]]
+    samples = samples[:, : ends[count - 1]]
     values, vectors = torch.linalg.eigh(samples.T @ samples)
     return Steerable(kept, samples, samples @ (vectors * values.rsqrt()) @ vectors.T)
+
+
+def _well_conditioned(samples: Float[Tensor, "p n"], ends: list[int]) -> int:
+    """How many modes can be kept: eigenvalues interlace, so the smallest falls as modes are added."""
+
+    def fits(count: int) -> bool:
+        part = samples[:, : ends[count - 1]]
+        return float(torch.linalg.eigvalsh(part.T @ part)[0]) >= WELL_CONDITIONED
+
+    low, high = 0, len(ends)
+    middle = high  # below the Nyquist limit all of them
+    while low < high:
+        low, high = (middle, high) if fits(middle) else (low, middle - 1)
+        middle = (low + high + 1) // 2
+    return low
 
 
 def _sampled(mode: Mode, side: int) -> Float[Tensor, "p n"]:
