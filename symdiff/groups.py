@@ -81,6 +81,9 @@ class GroupFamily(ABC):
     Options: ClassVar[type[FamilyOptions]] = FamilyOptions
     actions_are_steps: ClassVar[bool] = False
     """Whether `sequences` takes the recorded reverse steps as actions, instead of letting elements act on states."""
+    free_form: ClassVar[str] = ""
+    """The options, if there are any, with which rho is one block whose structure has to be found, as on the command
+    line."""
 
     def __init__(self, observation_shape: tuple[int, int, int], options: Any = None) -> None:
         self.observation_shape = observation_shape
@@ -90,6 +93,15 @@ class GroupFamily(ABC):
     def of(cls, observation_shape: tuple[int, int, int], options: Any = None) -> GroupFamily:
         """The family for these options: `cls` itself, unless an option asks for another group of the same family."""
         return cls(observation_shape, options)
+
+    @property
+    def title(self) -> str:
+        """What the group is called in a sentence, by default by its name; a family of several groups says which."""
+        return f"the {self.name} group"
+
+    def descriptions(self) -> dict[str, str]:
+        """A few words on forms of rho, by name, where they are not what the general ones say."""
+        return {}
 
     def __repr__(self) -> str:
         """A form that can be read back."""

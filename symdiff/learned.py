@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import json
 import math
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -151,10 +152,12 @@ class LearnedRun(Run):
         return Result(
             symdiff_version=__version__,
             group=self.family.name,
+            title=self.family.title,
             model=self.config.model,
             config=self.configuration(latent=self.latent),
             diagnostics=estimates,
             forms=forms,
+            descriptions={**_of_diagnostics(estimates), **self.family.descriptions()},
             decomposition=structure.document,
             guarantees=conditions,
             process=process,
@@ -163,6 +166,7 @@ class LearnedRun(Run):
                 process,
                 decomposition=structure.document,
                 actions_are_steps=self.family.actions_are_steps,
+                free_form=self.family.free_form,
             ),
             warnings=[*caught(), *self.model_caveats, *self.family.caveats(self.recording), *self.training_caveats],
         )
@@ -249,6 +253,14 @@ class LearnedRun(Run):
     def _write_figures(self, evaluation: Evaluation, diagnosis: Diagnosis, structure: Structure) -> None:
         shown = illustrations(evaluation.model, self.test_part, evaluation.sequences, self.pictures_of)
         self.write_figures({**diagnosis.curves, **shown, **structure.arrays})
+
+
+def _of_diagnostics(estimates: Mapping[str, Estimate]) -> dict[str, str]:
+    """What plugins say of their diagnostics: the first paragraphs of the functions' docstrings."""
+    documented = {name: inspect.getdoc(diagnostic) for name, diagnostic in load_plugins().diagnostics.items()}
+    return {
+        name: " ".join(text.split("\n\n")[0].split()) for name, text in documented.items() if text and name in estimates
+    }
 
 
 def _double(model: HAE) -> HAE:

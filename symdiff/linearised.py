@@ -49,6 +49,7 @@ class LinearisedRun(Run):
         return Result(
             symdiff_version=__version__,
             group=self.family.name,
+            title=self.family.title,
             model=self.config.model,
             config=self.configuration(latent=self.family.element_shape[0]),
             diagnostics=structure.estimates,

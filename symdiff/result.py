@@ -78,19 +78,22 @@ class Verdict(_Frozen):
 class Result(_Frozen):
     """Everything a run found; written to ``result.json``.
 
-    ``forms`` holds one row a form of the representation (``lie-projected``, ``lie``, ``exact``, ...),
+    ``title`` is the group as it is called in a report, and ``descriptions`` a few words on forms and diagnostics that
+    plugins brought. ``forms`` holds one row a form of the representation (``lie-projected``, ``lie``, ``exact``, ...),
     each a mapping from diagnostic name to number, so that they can be read side by side.
     """
 
     schema_: Literal["symdiff.result/1"] = Field(default="symdiff.result/1", alias="schema")
     symdiff_version: str
     group: str
+    title: str = ""
     model: str
     status: Literal["done", "failed", "interrupted"] = "done"
     config: dict[str, Any]
     timing: dict[str, float] = Field(default_factory=dict)
     diagnostics: dict[str, Estimate] = Field(default_factory=dict)
     forms: dict[str, dict[str, float | str | None]] = Field(default_factory=dict)
+    descriptions: dict[str, str] = Field(default_factory=dict)
     decomposition: dict[str, Any] | None = None
     guarantees: list[Guarantee] = Field(default_factory=list)
     process: dict[str, Any] = Field(default_factory=dict)

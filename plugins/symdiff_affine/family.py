@@ -34,6 +34,7 @@ class AffineFamily(GroupFamily):
     summary = "GL(d+1): each reverse step x' = a x + v is one affine element (a, v)"
     Options: ClassVar[type[FamilyOptions]] = AffineOptions
     actions_are_steps: ClassVar[bool] = True
+    free_form: ClassVar[str] = "-o block=free"
 
     @classmethod
     def of(cls, observation_shape: tuple[int, int, int], options: Any = None) -> GroupFamily:

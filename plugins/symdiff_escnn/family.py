@@ -120,6 +120,31 @@ class EscnnFamily(GroupFamily):
         elements = self.group.elements if self.group.finite else self.group.spaced(ANGLES)
         return {"rotation": elements.to(torch.get_default_dtype())}
 
+    @property
+    def title(self) -> str:
+        """``C_N``, ``D_N``, ``SO(2)`` or ``O(2)``."""
+        return {"SO2": "SO(2)", "O2": "O(2)"}.get(self.group.name, self.group.name)
+
+    def element_name(self, g: Tensor) -> str:
+        """``rotation by 90°``, and ``mirror`` before it where there is one."""
+        angle, flipped = self.group.polar(g.double())
+        degrees = math.degrees(float(angle)) % 360
+        turn = "" if min(degrees, 360 - degrees) < 1e-3 else f"rotation by {degrees:.4g}°"
+        if not bool(flipped):
+            return turn or "identity"
+        return f"mirror, then {turn}" if turn else "mirror"
+
+    def descriptions(self) -> dict[str, str]:
+        """Nothing of the exact rho is learned; the closed form beside it is made of principal components."""
+        plain = self.options.rho == "exact" and self.options.encoder == "plain"
+        follows = "which a plain encoder has to follow" if plain else "with networks equivariant by construction"
+        return {
+            "exact": f"a sum of irreps, {follows}",
+            "exact (closed form)": "a sum of irreps, with equivariant principal components",
+            "mlp": "free network under an exponential, with plain networks",
+            "lie": "exponential of a learned generator, with plain networks",
+        }
+
     # --- the action ---------------------------------------------------------------------------
 
     def act(self, g: Tensor, x: Tensor) -> Tensor:

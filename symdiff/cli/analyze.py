@@ -199,7 +199,7 @@ def _summary(result: Result, directory: Path) -> Any:
         )
         table.add_row(name, _number(estimate.value), interval, estimate.caution or "")
     claims = [claim.evidence for claim in result.verdict.claims.values()]
-    lines = [f"{result.model} under {result.group}: {result.verdict.structured}"]
+    lines = [f"{result.model} under {result.title or f'the {result.group} group'}: {result.verdict.structured}"]
     if not any(evidence and evidence in result.verdict.reason for evidence in claims):
         lines[0] += f". {result.verdict.reason}"  # not told by the claims
     lines += [f"  {name}: {claim.status}. {claim.evidence}" for name, claim in result.verdict.claims.items()]

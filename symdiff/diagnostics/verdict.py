@@ -25,6 +25,7 @@ def verdict(
     *,
     actions_are_steps: bool = True,
     law_claim: Claim | None = None,
+    free_form: str = "",
 ) -> Verdict:
     """The verdict on a model and its process.
 
@@ -44,6 +45,8 @@ def verdict(
         group. If not, the content is whether the denoiser commutes with the group.
     law_claim
         The claim on the law, where no representation was learned that it could be measured on.
+    free_form
+        As in `GroupFamily`: what to do where the structure was given.
     """
     limits = thresholds or Thresholds()
     collapse = collapsed(diagnostics, limits)
@@ -53,7 +56,7 @@ def verdict(
     claims = {
         "law": Claim(status="not supported", evidence=collapse) if collapse else law_claim or law(diagnostics, limits),
         "content": of_process,
-        "decomposition": decomposed(decomposition, limits),
+        "decomposition": decomposed(decomposition, limits, free_form),
     }
     statuses = (claims["law"].status, claims["content"].status)
     reason = f"law {statuses[0]}: {claims['law'].evidence}. Content {statuses[1]}: {claims['content'].evidence}."
@@ -124,7 +127,7 @@ def affine_at(level: Mapping[str, Any], limits: Thresholds) -> Status:
     return "not supported" if best < limits.affine_refuted and not level.get("caution") else "inconclusive"
 
 
-def decomposed(decomposition: Mapping[str, Any] | None, limits: Thresholds) -> Claim:
+def decomposed(decomposition: Mapping[str, Any] | None, limits: Thresholds, free_form: str = "") -> Claim:
     """Does rho split into parts that were found (not given), are stable under resampling and resolved at the noise?"""
     if decomposition is None:
         return Claim(status="inconclusive", evidence="rho was not decomposed")
@@ -134,10 +137,8 @@ def decomposed(decomposition: Mapping[str, Any] | None, limits: Thresholds) -> C
     noise = decomposition.get("noise")
     summary = f"{found} at {'unknown noise' if noise is None else f'noise {noise:.2g}'}, {stable}"
     if decomposition.get("given"):
-        evidence = (
-            f"{summary}; but this structure was given to rho: a trained form with -o block=free lets one be found"
-        )
-        return Claim(status="inconclusive", evidence=evidence)
+        advice = f": a trained form with {free_form} lets one be found" if free_form else ""
+        return Claim(status="inconclusive", evidence=f"{summary}; but this structure was given to rho{advice}")
     if found == "unresolved":
         return Claim(status="inconclusive", evidence=f"{summary}: {decomposition.get('reason') or 'no reason known'}")
     if stability is None or stability < limits.stability:

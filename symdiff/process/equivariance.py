@@ -76,7 +76,7 @@ def equivariance(
     """
     budget = budget or (Budget.thoroughly() if thorough else Budget())
     levels = chosen_levels(trajectories, budget.levels)
-    found: dict[str, Any] = {"group": family.name, "absent": None, "level": LEVEL}
+    found: dict[str, Any] = {"group": family.title, "absent": None, "level": LEVEL}
     found["isotypic"] = isotypic_spectrum(family, trajectories, levels, seed, budget.replicates)
     pixels = trajectories.states[0, 0].numel()
     elements = tried_elements(family, budget.elements_of(pixels), seed)

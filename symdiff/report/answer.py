@@ -5,10 +5,10 @@ from __future__ import annotations
 from symdiff.result import Result
 
 _HEADLINES = {
-    "supported": "{model} is group-structured under the {group} group, as far as these measurements reach.",
-    "not supported": "the measurements speak against a group structure of {model} under the {group} group.",
-    "inconclusive": "the measurements leave open whether {model} is group-structured under the {group} group.",
-    "collapsed": "the trained model carries too little to say anything about {model} under the {group} group.",
+    "supported": "{model} is group-structured under {group}, as far as these measurements reach.",
+    "not supported": "the measurements speak against a group structure of {model} under {group}.",
+    "inconclusive": "the measurements leave open whether {model} is group-structured under {group}.",
+    "collapsed": "the trained model carries too little to say anything about {model} under {group}.",
 }
 
 _LAW = {
@@ -38,7 +38,9 @@ def is_affine(result: Result) -> bool:
 
 def headline(result: Result) -> str:
     """The answer after its first word, which is the verdict itself."""
-    return _HEADLINES[result.verdict.structured].format(model=result.model, group=result.group)
+    return _HEADLINES[result.verdict.structured].format(
+        model=result.model, group=result.title or f"the {result.group} group"
+    )
 
 
 def explanation(result: Result) -> str:

@@ -77,7 +77,7 @@ def form_rows(result: Result) -> list[FormRow]:
         rows.append(
             FormRow(
                 name=name,
-                description=DESCRIPTIONS.get(name, ""),
+                description=result.descriptions.get(name, DESCRIPTIONS.get(name, "")),
                 values=[_number(row, column) for column in COLUMNS],
                 to_pca=error / reference if error is not None and reference else None,
                 caution=str(caution) if caution else None,

@@ -24,7 +24,7 @@ def of_process() -> dict[str, str]:
 
 
 def meaning(name: str) -> str:
-    """One line on what diagnostic `name` measures; empty for one a plugin brought."""
+    """One line on what diagnostic `name` measures; empty for one a plugin brought, which describes it itself."""
     return next((meanings[name] for _, meanings in _sections() if name in meanings), "")
 
 

@@ -32,7 +32,7 @@ def test_the_options_a_run_gets_are_complete(symdiff, analysis):
 
 def test_people_read_the_verdict_first(symdiff, analysis):
     lines = symdiff("analyze").out.splitlines()
-    assert lines[0] == "digits under affine: supported. both claims hold"
+    assert lines[0] == "digits under the affine group: supported. both claims hold"
     assert any(line.split() == ["homomorphism_error", "0.02", "[0.01,", "0.03]"] for line in lines)
     assert lines[-1].startswith("result: runs/digits-affine-")
 

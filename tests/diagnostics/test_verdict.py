@@ -212,7 +212,7 @@ SUPPORT = {"support_dimension": 4}
     ("changes", "status", "evidence"),
     [
         ({}, "supported", "3 blocks"),
-        ({"given": True, "stability": 1.0}, "inconclusive", "-o block=free"),
+        ({"given": True, "stability": 1.0}, "inconclusive", "given to rho: a trained form with -o block=free"),
         ({"stability": 0.89}, "inconclusive", "90% are asked for"),
         ({"stability": None}, "inconclusive", "unknown stability"),
         ({"noise": None}, "supported", "unknown noise"),
@@ -229,10 +229,20 @@ SUPPORT = {"support_dimension": 4}
 def test_a_decomposition_counts_if_found_stable_resolved_and_visited(
     changes: dict[str, Any], status: str, evidence: str
 ) -> None:
-    found = verdict(estimates(), {"shared_affine_r2_denoised": GOOD}, decomposition={**FOUND, **changes})
+    found = verdict(
+        estimates(),
+        {"shared_affine_r2_denoised": GOOD},
+        decomposition={**FOUND, **changes},
+        free_form="-o block=free",
+    )
     assert found.claims["decomposition"].status == status
     assert evidence in found.claims["decomposition"].evidence
     assert found.thresholds["stability"] == 0.9
+
+
+def test_where_no_form_of_rho_is_free_none_is_recommended() -> None:
+    claim = verdict({}, {}, decomposition={**FOUND, "given": True}).claims["decomposition"]
+    assert claim.evidence.endswith("but this structure was given to rho")
 
 
 def test_the_least_a_decomposition_can_say_is_enough_for_a_claim() -> None:

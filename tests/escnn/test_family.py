@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from symdiff.groups import GroupFamily
 from symdiff.hae import Encoder
 from symdiff.representations import MLPRepresentation
 from symdiff.trajectories import Trajectories
+from symdiff_escnn.elements import rotation
 from symdiff_escnn.family import EscnnFamily, RotationFamily
 from symdiff_escnn.options import EscnnOptions
 from symdiff_escnn.representations import IrrepRepresentation, PeriodicRepresentation
@@ -145,3 +147,20 @@ def test_every_form_trains_and_can_be_read_back(
     again = fitting(weights).fit(train, validation)
     x = torch.randn(3, *SHAPE)
     torch.testing.assert_close(again.model.encode(x), fit.model.encode(x))
+
+
+@pytest.mark.parametrize(
+    ("name", "title", "degrees", "flipped", "called"),
+    [
+        ("C4", "C4", 90, False, "rotation by 90°"),
+        ("D4", "D4", 0, True, "mirror"),
+        ("D8", "D8", 315, True, "mirror, then rotation by 315°"),
+        ("SO2", "SO(2)", 22.5, False, "rotation by 22.5°"),
+        ("O2", "O(2)", 0, False, "identity"),
+    ],
+)
+def test_groups_and_elements_are_called_by_what_they_are(name, title, degrees, flipped, called) -> None:
+    made = EscnnFamily.of((1, 8, 8), EscnnOptions(group=name))
+    turn = rotation(torch.tensor(math.radians(degrees), dtype=torch.float64))
+    g = turn @ torch.diag(torch.tensor([-1.0 if flipped else 1.0, 1.0], dtype=torch.float64))
+    assert (made.title, made.element_name(g)) == (title, called)

@@ -24,6 +24,10 @@ class Acting(Protocol):
     def name(self) -> str:
         """Short name."""
 
+    @property
+    def title(self) -> str:
+        """What it is called in a report."""
+
     def haar_elements(self) -> Tensor | None:
         """Elements whose uniform average is the Haar average on observations."""
 
@@ -73,11 +77,11 @@ class Symmetrized(Denoiser):
         self.elements = elements
         # What the elements do is the family's own code: its name and the elements are what can be told of it.
         digest = fingerprint(f"symmetrized|{family!r}|{denoiser.digest}", elements)
-        super().__init__(f"{denoiser.name} averaged over {family.name}", denoiser.shape, denoiser.schedule, digest)
+        super().__init__(f"{denoiser.name} averaged over {family.title}", denoiser.shape, denoiser.schedule, digest)
         self.label, self.guidance = denoiser.label, denoiser.guidance
         self.caveats = (
             *denoiser.caveats,
-            f"the model is {denoiser.name}, averaged over {len(elements)} elements of {family.name}",
+            f"the model is {denoiser.name}, averaged over {len(elements)} elements of {family.title}",
         )
 
     def denoise(self, x: Float[Tensor, "batch c h w"], t: Time) -> Float[Tensor, "batch c h w"]:
