@@ -33,7 +33,7 @@ def test_an_equivariant_model_is_not_changed() -> None:
     for t in (0, 30, 500, 1000):
         torch.testing.assert_close(averaged.denoise(x, t), denoiser.denoise(x, t), rtol=0, atol=1e-12)
     assert averaged.digest != denoiser.digest
-    assert "averaged over 4 elements of C4" in averaged.caveats[-1]
+    assert "averaged over 4 elements of the C4 group" in averaged.caveats[-1]
 
 
 def test_the_average_of_a_linear_model_is_the_projection_of_its_matrix() -> None:
