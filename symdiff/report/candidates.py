@@ -1,8 +1,9 @@
-"""Several candidate groups on the same trajectories: which of them the data support, by held-out skill.
+"""Several candidate groups on the same trajectories: which of them the data support, by what each misses of x0hat.
 
-The skill of a candidate is the figure that its claim *content* rests on, at the noise level where it is lowest: for a
-group that acts on images the skill of the denoiser's equivariance, for the steps themselves the R^2 of one affine map
-for x0hat. Both are 1 where what the group says of the process is exact, on trajectories nothing was fitted to.
+What a group says of the process predicts x0hat at a state: from that at the moved state, for a group that acts on
+images; from the state by one affine map, for the steps themselves. What is compared is the share of the spread of x0hat
+that this misses on held-out trajectories, at the noise level where it is largest: 0 where it is exact, and the same
+scale for every group. (The skills that the claim *content* rests on have a null of their own for every group.)
 """
 
 from __future__ import annotations
@@ -29,19 +30,19 @@ class Candidate:
         Of the run.
     group
         The family, and the options in which it differs from the other candidates.
-    skill, interval, timestep
-        The lowest held-out skill, and where; ``None`` where it was not measured.
+    missed, interval, timestep
+        The largest share of the spread of x0hat that is missed, and where; ``None`` where it was not measured.
     law
         Held-out skill of the trained encoder's equivariance, all latent directions weighing the same.
     content
         What the claim *content* came to.
     resolved
-        Whether its skill differs from the next one's by more than their intervals allow; ``None`` for the last.
+        Whether what it misses differs from the next one's by more than their intervals allow; ``None`` for the last.
     """
 
     name: str
     group: str
-    skill: float | None
+    missed: float | None
     interval: tuple[float, float] | None
     timestep: int | float | None
     law: float | None
@@ -50,7 +51,7 @@ class Candidate:
 
 
 def ranking(results: Mapping[str, Result]) -> list[Candidate]:
-    """Candidates by skill, the highest first, those without one last; empty unless all are of the same trajectories.
+    """Candidates by what they miss, the least first, the unknown last; empty unless all are of the same trajectories.
 
     Parameters
     ----------
@@ -61,7 +62,7 @@ def ranking(results: Mapping[str, Result]) -> list[Candidate]:
         return []
     groups = _groups(results)
     candidates = [_candidate(name, groups[name], result) for name, result in results.items()]
-    candidates.sort(key=lambda item: -float("inf") if item.skill is None else item.skill, reverse=True)
+    candidates.sort(key=lambda item: float("inf") if item.missed is None else item.missed)
     return [replace(one, resolved=_apart(one, other)) for one, other in pairwise(candidates)] + candidates[-1:]
 
 
@@ -71,7 +72,7 @@ def in_words(candidates: Sequence[Candidate]) -> list[str]:
         return []
     by_status: dict[Status, list[str]] = {"supported": [], "inconclusive": [], "not supported": []}
     for item in candidates:
-        by_status[item.content].append(_with_skill(item))
+        by_status[item.content].append(_with_figure(item))
     found = []
     if by_status["supported"]:
         found.append(f"The data support {_listed(by_status['supported'])}.")
@@ -83,7 +84,7 @@ def in_words(candidates: Sequence[Candidate]) -> list[str]:
         found.append(f"They speak against {_listed(by_status['not supported'])}.")
     if by_status["inconclusive"]:
         found.append(f"Not settled: {_listed(by_status['inconclusive'])}.")
-    measured = [item for item in candidates if item.skill is not None]
+    measured = [item for item in candidates if item.missed is not None]
     together = [f"{a.group} and {b.group}" for a, b in pairwise(measured) if a.resolved is False]
     if together:
         found.append(f"The order of {_listed(together)} is not resolved: their intervals overlap.")
@@ -96,29 +97,37 @@ def as_document(candidates: Sequence[Candidate]) -> list[dict[str, Any]]:
 
 
 def _candidate(name: str, group: str, result: Result) -> Candidate:
-    process = result.process
-    acting = process.get("equivariance")
-    if acting is None:
-        levels = [(level, level) for level in process.get("shared_affine_r2_denoised") or ()]
-    else:
-        levels = [(level, level["skill"]) for level in acting.get("levels") or () if level.get("skill")]
-    measured = [
-        (figure["value"], figure.get("interval"), level["timestep"])
-        for level, figure in levels
-        if figure.get("value") is not None
-    ]
-    worst = min(measured, key=lambda item: float(item[0]), default=(None, None, None))
+    measured = [level for level in _missed(result) if level[0] is not None]
+    worst = max(measured, key=lambda level: float(level[0] or 0), default=(None, None, None))
     law = result.diagnostics.get("equivariance_skill_whitened")
     content = result.verdict.claims.get("content")
     return Candidate(
         name=name,
         group=group,
-        skill=worst[0],
-        interval=None if worst[1] is None else (worst[1][0], worst[1][1]),
+        missed=worst[0],
+        interval=worst[1],
         timestep=worst[2],
         law=None if law is None else law.value,
         content="inconclusive" if content is None else content.status,
     )
+
+
+def _missed(result: Result) -> list[tuple[float | None, tuple[float, float] | None, int | float | None]]:
+    """Share of the spread of x0hat that is missed, its interval, and the timestep, at every level."""
+    acting = result.process.get("equivariance")
+    if acting is not None:
+        found = [(level["error"], level["timestep"]) for level in acting.get("levels") or ()]
+        return [(error["value"], _pair(error["interval"]), timestep) for error, timestep in found]
+    levels = result.process.get("shared_affine_r2_denoised") or ()
+    known = [level for level in levels if level["value"] is not None]
+    return [(1 - level["value"], _pair(level["interval"], complement=True), level["timestep"]) for level in known]
+
+
+def _pair(interval: Sequence[float] | None, *, complement: bool = False) -> tuple[float, float] | None:
+    if interval is None:
+        return None
+    low, high = interval
+    return (1 - high, 1 - low) if complement else (low, high)
 
 
 def _groups(results: Mapping[str, Result]) -> dict[str, str]:
@@ -142,10 +151,11 @@ def _apart(one: Candidate, other: Candidate) -> bool | None:
     return one.interval[0] > other.interval[1] or other.interval[0] > one.interval[1]
 
 
-def _with_skill(item: Candidate) -> str:
-    if item.skill is None:
-        return f"{item.group} (no skill was measured)"
-    return f"{item.group} (skill {number(item.skill)} {interval(item.interval)} at t = {number(item.timestep)})"
+def _with_figure(item: Candidate) -> str:
+    if item.missed is None:
+        return f"{item.group} (not measured)"
+    figure = f"{number(item.missed)} {interval(item.interval)}"
+    return f"{item.group} (misses {figure} of the spread of x̂₀ at t = {number(item.timestep)})"
 
 
 def _listed(items: Sequence[str]) -> str:

@@ -17,6 +17,7 @@ def test_the_example_of_the_guide_runs(capsys: pytest.CaptureFixture[str]) -> No
     exec(compile(example, str(GUIDE), "exec"), names)
     printed = capsys.readouterr().out
     assert (
-        "Does the denoiser commute with the mirror group (1 element, all Haar elements but the identity)? It does not" in printed
+        "Does the denoiser commute with the mirror group (1 element, all Haar elements but the identity)? It does not"
+        in printed
     )
     assert names["symmetric"].shape == names["model"].shape
