@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from symdiff.diffusion.adapters.network import from_network
     from symdiff.diffusion.adapters.weights import load_weights
     from symdiff.errors import (
+        BackendError,
         ConfigError,
+        CutLocusError,
         DeviceError,
         DiskError,
         DivergedError,
@@ -62,7 +64,9 @@ _HOME = {
     "Estimate": "symdiff.result",
     "load_result": "symdiff.result",
     "hookimpl": "symdiff.hookspecs",
+    "BackendError": "symdiff.errors",
     "ConfigError": "symdiff.errors",
+    "CutLocusError": "symdiff.errors",
     "DeviceError": "symdiff.errors",
     "DiskError": "symdiff.errors",
     "DivergedError": "symdiff.errors",
@@ -109,7 +113,9 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
+    "BackendError",
     "ConfigError",
+    "CutLocusError",
     "Decomposition",
     "Denoiser",
     "DeviceError",

@@ -49,6 +49,8 @@ def symdiff_sources() -> Mapping[str, Callable[[], Any]]:  # type: ignore[empty-
 def symdiff_diagnostics() -> Mapping[str, Callable[[Any], Any]]:  # type: ignore[empty-body]
     """Diagnostics this plugin provides: the name in the result, and a function from `Evaluation` to `Estimate`.
 
+    A diagnostic is asked in every run, whatever its group; it returns ``None`` where it does not apply.
+
     .. versionadded:: 0.1
     """
 

@@ -17,7 +17,6 @@ from symdiff import __version__
 from symdiff.checkpoint import Checkpoint
 from symdiff.diagnostics import (
     HEADLINE,
-    Diagnosis,
     Evaluation,
     action_energy,
     diagnose,
@@ -26,6 +25,7 @@ from symdiff.diagnostics import (
     pca_row,
     verdict,
 )
+from symdiff.diagnostics.evaluation import Curve
 from symdiff.errors import ConfigError
 from symdiff.fitting import STEPS, Fit, Fitting
 from symdiff.groups import GroupFamily
@@ -143,11 +143,12 @@ class LearnedRun(Run):
             estimates = {**diagnosis.estimates, **self._of_plugins(evaluation)}
             forms = self._forms(evaluation, estimates)
             conditions = list(guarantees(evaluation, estimates, floor=self._floor(evaluation)))
-        process = self.describe()
+            described = self.family.describe(evaluation)
+        process = {**self.describe(), **described.document}
         with self.phase("decompose"):
             structure = self._decompose(evaluation)
         estimates |= structure.estimates
-        self._write_figures(evaluation, diagnosis, structure)
+        self._write_figures(evaluation, {**diagnosis.curves, **described.arrays}, structure)
         return Result(
             symdiff_version=__version__,
             group=self.family.name,
@@ -212,7 +213,9 @@ class LearnedRun(Run):
         found: dict[str, Estimate] = {}
         for name, diagnostic in load_plugins().diagnostics.items():
             try:
-                found[name] = Estimate.model_validate(diagnostic(evaluation))
+                answer = diagnostic(evaluation)
+                if answer is not None:  # it does not apply to this family
+                    found[name] = Estimate.model_validate(answer)
             except Exception as error:  # a plugin's defect costs its figure, not the run
                 warnings.warn(f"diagnostic {name} of a plugin failed: {type(error).__name__}: {error}", stacklevel=2)
         return found
@@ -244,9 +247,9 @@ class LearnedRun(Run):
 
         return loss(self.fit.model), loss(self.longer.model)
 
-    def _write_figures(self, evaluation: Evaluation, diagnosis: Diagnosis, structure: Structure) -> None:
+    def _write_figures(self, evaluation: Evaluation, curves: dict[str, Curve], structure: Structure) -> None:
         shown = illustrations(evaluation.model, self.test_part, evaluation.sequences, self.pictures_of)
-        self.write_figures({**diagnosis.curves, **shown, **structure.arrays})
+        self.write_figures({**curves, **shown, **structure.arrays})
 
 
 def _double(model: HAE) -> HAE:

@@ -6,6 +6,7 @@ import math
 from typing import ClassVar, Literal
 
 import torch
+from jaxtyping import Float, Int
 from pydantic import Field
 from torch import Tensor
 
@@ -89,6 +90,24 @@ class AffineSteps(GroupFamily):
         x = windows.observations
         steps = a[windows.times[:, :-1]].to(x.dtype)
         return Sequences(x, affine.from_step(x[:, :-1], x[:, 1:], steps), windows.times, windows.trajectory)
+
+    def usable_steps(self, trajectories: Trajectories) -> Int[Tensor, " usable"]:
+        """Steps of a recording that are in the group, in their order."""
+        a = trajectories.gauges[self.gauge_in_use(trajectories)]
+        return (a.isfinite() & (a > 0)).nonzero().squeeze(1).cpu()
+
+    def steps(
+        self, trajectories: Trajectories, which: Int[Tensor, " n"], when: Int[Tensor, " t"]
+    ) -> Float[Tensor, "n t e"]:
+        """The elements of the steps `when` of the trajectories `which`, float64.
+
+        Raises
+        ------
+        GroupElementError
+            One of the steps has an infinite a, or none.
+        """
+        x, following = (trajectories.states[which[:, None], when + later].double() for later in (0, 1))
+        return affine.from_step(x, following, trajectories.gauges[self.gauge_in_use(trajectories)][when].to(x))
 
     def gauge_in_use(self, trajectories: Trajectories) -> str:
         """The option ``gauge``, or ``eps`` where it was left at its default and the sampler has no such gauge.

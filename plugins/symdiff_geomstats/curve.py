@@ -1,0 +1,129 @@
+"""Curves on a product of k copies of a manifold: their mean, variance, principal directions, and how straight they are.
+
+Every sum is kept trajectory by trajectory, so that intervals can be taken over trajectories.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from symdiff_geomstats.manifolds import Manifold
+from symdiff_geomstats.mean import Mean, frechet_mean
+
+
+@dataclass(frozen=True)
+class Straightness:
+    """How far curves are from the best curve of some kind, squared and summed over their points.
+
+    Attributes
+    ----------
+    defect
+        ``[n]``: squared distances to it.
+    total
+        ``[n]``: squared distances to the point it starts from (the mean, or the identity).
+    """
+
+    defect: Float[Tensor, " n"]
+    total: Float[Tensor, " n"]
+
+
+@dataclass(frozen=True)
+class AboutMean:
+    """What a curve looks like from its own Fréchet mean.
+
+    Attributes
+    ----------
+    mean
+        One a trajectory.
+    variance
+        ``[n]``: mean squared distance to it.
+    shares
+        ``[n, c]``: shares of the principal tangent directions, largest first.
+    geodesic
+        Distance from the principal geodesic through the mean.
+    """
+
+    mean: Mean
+    variance: Float[Tensor, " n"]
+    shares: Float[Tensor, "n c"]
+    geodesic: Straightness
+
+
+def about_mean(manifold: Manifold, points: Float[Tensor, "n t k s s"]) -> AboutMean:
+    """Geodesic variance, tangent principal components and the distance from the principal geodesic.
+
+    Reference: Fletcher, Lu, Pizer, Joshi, "Principal geodesic analysis", IEEE TMI 23(8), 2004.
+
+    Raises
+    ------
+    CutLocusError
+        Points lie so far apart that a logarithm is not defined.
+    """
+    mean = frechet_mean(manifold, points)
+    there = manifold.inverse(mean.point)[:, None] @ points
+    tangents = manifold.coordinates(manifold.geodesic_log(there))
+    flat = tangents.flatten(2)
+    singular, along, principal = principal_direction(flat)
+    line = (along[..., None] * principal[:, None]).unflatten(-1, tangents.shape[-2:])
+    reached = manifold.geodesic_exp(manifold.velocity(line))
+    squared = flat.square().sum(-1)
+    energy = singular.square()
+    return AboutMean(
+        mean,
+        squared.mean(-1),
+        energy / energy.sum(-1, keepdim=True).clamp_min(torch.finfo(energy.dtype).tiny),
+        Straightness(_apart(manifold, reached, there).sum(-1), squared.sum(-1)),
+    )
+
+
+def from_subgroup(manifold: Manifold, steps: Float[Tensor, "n t k s s"]) -> tuple[Straightness, Straightness]:
+    """Distances of steps, and of their products so far, from one-parameter subgroups ``exp(s X)``.
+
+    X is the direction in which the matrix logarithms of the steps move most, s of a step is how far it goes along X,
+    and s of a product the sum of those of its factors: so products may wind round the group. Where all steps lie in
+    one subgroup, both distances are 0.
+
+    Raises
+    ------
+    CutLocusError
+        A step has no logarithm.
+    """
+    basis = manifold.algebra.to(steps)
+    norms = basis.flatten(1).square().sum(1)
+    logs = manifold.log(steps).flatten(-2) @ (basis.flatten(1) / norms.sqrt()[:, None]).T
+    _, along, principal = principal_direction(logs.flatten(2))
+    direction = principal.unflatten(-1, logs.shape[-2:]) / norms.sqrt()
+    X = torch.tensordot(direction, basis, dims=1)[:, None]
+    identity = manifold.identity().to(steps).expand_as(steps)
+
+    def straightness(points: Tensor, s: Tensor) -> Straightness:
+        reached = manifold.exp(s[..., None, None, None] * X)
+        return Straightness(_apart(manifold, reached, points).sum(-1), _apart(manifold, identity, points).sum(-1))
+
+    return straightness(steps, along), straightness(products(steps), along.cumsum(-1))
+
+
+def products(steps: Float[Tensor, "n t k s s"]) -> Float[Tensor, "n t k s s"]:
+    """``A_t ... A_1`` for every t: later steps multiply on the left."""
+    found = [steps[:, 0]]
+    for t in range(1, steps.shape[1]):
+        found.append(steps[:, t] @ found[-1])
+    return torch.stack(found, dim=1)
+
+
+def principal_direction(
+    rows: Float[Tensor, "n t c"],
+) -> tuple[Float[Tensor, "n s"], Float[Tensor, "n t"], Float[Tensor, "n c"]]:
+    """Singular values of the rows about 0, their coordinate along the first direction, and that direction."""
+    _, singular, right = torch.linalg.svd(rows, full_matrices=False)
+    principal = right[:, 0]
+    return singular, (rows @ principal[..., None]).squeeze(-1), principal
+
+
+def _apart(manifold: Manifold, A: Tensor, B: Tensor) -> Tensor:
+    """Squared distances on the product of the blocks, ``[n, t]``."""
+    return manifold.distance(A, B).square().sum(-1)
