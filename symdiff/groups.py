@@ -282,6 +282,19 @@ class GroupFamily(ABC):
         """
         return Description({}, {})
 
+    def obstruction(self, elements: Tensor) -> str | None:
+        """Why no homomorphism of the kind this family trains can tell elements apart; ``None`` if nothing forbids it.
+
+        It decides the claim *law*: a small homomorphism error is then that of a rho which hardly does anything, or
+        which sees part of an element only.
+
+        Parameters
+        ----------
+        elements
+            Held-out elements ``[K, *element_shape]``.
+        """
+        return None
+
     def caveats(self, trajectories: Trajectories) -> list[str]:
         """What the reader of a result on this recording must know; printed among its warnings."""
         return []

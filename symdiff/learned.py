@@ -164,6 +164,7 @@ class LearnedRun(Run):
                 process,
                 decomposition=structure.document,
                 actions_are_steps=self.family.actions_are_steps,
+                obstruction=self.family.obstruction(evaluation.elements),
             ),
             warnings=[*caught(), *self.model_caveats, *self.family.caveats(self.recording), *self.training_caveats],
         )

@@ -64,7 +64,8 @@ def geodesic_homomorphism_error(evaluation: Any, manifold: Manifold) -> Estimate
     off = ~torch.eye(k, dtype=torch.bool, device=elements.device)
     null: dict[str, float | None] = {"identity": 0.0, "blind": 0.0}
     share = _translation_share(evaluation, manifold)[0]
-    blind = BLIND_CAUTION if share is None or share < BLIND else None
+    obstruction = family.obstruction(elements)
+    blind = BLIND_CAUTION if share is None or share < BLIND else obstruction and f"{obstruction}; this rho is none"
     if not float(action[off].sum()) > 0:
         return Estimate(value=0.0, n=k, null=null, caution=cautions("rho is the identity: 0/0", BLIND_CAUTION))
     value, interval = pair_jackknife(defect, action, square_root=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any, ClassVar
 
+from torch import Tensor
+
 from symdiff.affine_steps import AffineSteps, sufficient_basis
 from symdiff.closed_form import fit_linear_decoder
 from symdiff.errors import ConfigError
@@ -17,6 +19,9 @@ from symdiff_geomstats.manifolds import Manifold, manifold
 from symdiff_geomstats.options import GeomstatsOptions
 from symdiff_geomstats.representations import ManifoldLie, ManifoldMLP
 from symdiff_geomstats.start import start
+
+SCALES = 1e-6
+"""Largest ``|a - 1|`` that is rounding."""
 
 BLOCKS = 8
 """Blocks of the default latent space."""
@@ -96,12 +101,23 @@ class GeomstatsFamily(AffineSteps):
 
         return describe(evaluation)
 
+    def obstruction(self, elements: Tensor) -> str | None:
+        """What the manifold cannot see, where a step scales: ``(a, 0)(1, v)(a, 0)^-1 = (1, a v)`` then forbids it.
+
+        Translations alone, all a being 1, are an abelian group, and any of these manifolds can see them.
+        """
+        if self.manifold.follows_translations or not float((elements[:, 0] - 1).abs().max()) > SCALES:
+            return None
+        return self.manifold.sees
+
     def caveats(self, trajectories: Trajectories) -> list[str]:
         """Those of all affine steps, and what the manifold cannot see."""
         found = super().caveats(trajectories)
-        if not self.manifold.follows_translations:
+        a = trajectories.gauges[self.gauge_in_use(trajectories)][self.usable_steps(trajectories)]
+        obstruction = self.obstruction(a[:, None])
+        if obstruction is not None:
             found.append(
-                f"{self.manifold.sees}; a small homomorphism error then says nothing, and the claim law rests on "
-                "whether elements are told apart"
+                f"{obstruction}. A rho that sees translations all the same breaks the law, the more the longer the "
+                "words: a small homomorphism error on single steps means that it moves little"
             )
         return found

@@ -1,6 +1,6 @@
 """Closed-form starts that respect the manifold.
 
-Latents are principal components ``p x`` of the states, in units of their own spread. What each manifold can do for them:
+Latents are principal components ``p x`` of the states, in units of their spread. What each manifold can do for them:
 
 * lower-triangular and GL+: a block holds ``(1, p_1 x, ..., p_{n-1} x)``, on which ``[[1, 0], [p v, a]]`` acts without
   any error; its logarithm is linear in that of the element, so that d rho is a homomorphism from the start;

@@ -29,6 +29,7 @@ def verdict(
     *,
     actions_are_steps: bool = True,
     law_claim: Claim | None = None,
+    obstruction: str | None = None,
 ) -> Verdict:
     """The verdict on a model and its process.
 
@@ -47,11 +48,16 @@ def verdict(
         this group.
     law_claim
         The claim on the law, where no representation was learned that it could be measured on.
+    obstruction
+        Why no homomorphism of the kind that was trained tells elements apart, where that is known: see
+        `GroupFamily.obstruction`.
     """
     limits = thresholds or Thresholds()
     collapse = collapsed(diagnostics, limits)
     claims = {
-        "law": Claim(status="not supported", evidence=collapse) if collapse else law_claim or law(diagnostics, limits),
+        "law": Claim(status="not supported", evidence=collapse)
+        if collapse
+        else law_claim or law(diagnostics, limits, obstruction),
         "content": content(process, limits) if actions_are_steps else ELSEWHERE,
         "decomposition": decomposed(decomposition, limits),
     }

@@ -32,8 +32,8 @@ class RigidMotions(Manifold):
     name: ClassVar[str] = "se"
     constants: ClassVar[int] = 1
     sees: ClassVar[str] = (
-        "SE(n) has translations but no element that scales one: a homomorphism into it follows the translations of "
-        "steps with a = 1 and sends to 1 those of any group that holds a step with another a"
+        "SE(n) has translations but no element that scales one: a homomorphism of steps that scale and translate sends "
+        "every translation to 1; only steps with a = 1 could be followed"
     )
 
     @property

@@ -139,8 +139,8 @@ class Rotations(Manifold):
 
     name: ClassVar[str] = "so"
     sees: ClassVar[str] = (
-        "SO(n) is compact: a homomorphism of affine steps into it sends every translation to 1 and is a function of "
-        "log a alone"
+        "SO(n) is compact: a homomorphism of steps that scale and translate sends every translation to 1 and is a "
+        "function of log a alone"
     )
 
     @property

@@ -25,8 +25,8 @@ class ScaledRotations(Manifold):
 
     name: ClassVar[str] = "rotations-scales"
     sees: ClassVar[str] = (
-        "R_{>0} x SO(n) is reductive: a homomorphism of affine steps into it sends every translation to 1 and is a "
-        "function of log a alone, such as a^s"
+        "R_{>0} x SO(n) is reductive: a homomorphism of steps that scale and translate sends every translation to 1 "
+        "and is a function of log a alone, such as a^s"
     )
 
     @property
