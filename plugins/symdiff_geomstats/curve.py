@@ -80,12 +80,24 @@ def about_mean(manifold: Manifold, points: Float[Tensor, "n t k s s"]) -> AboutM
     )
 
 
-def from_subgroup(manifold: Manifold, steps: Float[Tensor, "n t k s s"]) -> tuple[Straightness, Straightness]:
-    """Distances of steps, and of their products so far, from one-parameter subgroups ``exp(s X)``.
+@dataclass(frozen=True)
+class Subgroup:
+    """The one-parameter subgroup ``exp(s X)`` that the steps of each trajectory lie nearest to.
 
-    X is the direction in which the matrix logarithms of the steps move most, s of a step is how far it goes along X,
-    and s of a product the sum of those of its factors: so products may wind round the group. Where all steps lie in
-    one subgroup, both distances are 0.
+    Attributes
+    ----------
+    generator
+        X, ``[n, 1, k, s, s]``.
+    steps
+        s of every step, ``[n, t]``.
+    """
+
+    generator: Float[Tensor, "n 1 k s s"]
+    steps: Float[Tensor, "n t"]
+
+
+def subgroup_of(manifold: Manifold, steps: Float[Tensor, "n t k s s"]) -> Subgroup:
+    """X is the direction in which the matrix logarithms of the steps move most, s how far a step goes along it.
 
     Raises
     ------
@@ -93,18 +105,29 @@ def from_subgroup(manifold: Manifold, steps: Float[Tensor, "n t k s s"]) -> tupl
         A step has no logarithm.
     """
     basis = manifold.algebra.to(steps)
-    norms = basis.flatten(1).square().sum(1)
-    logs = manifold.log(steps).flatten(-2) @ (basis.flatten(1) / norms.sqrt()[:, None]).T
+    norms = basis.flatten(1).norm(dim=1)
+    logs = manifold.log(steps).flatten(-2) @ (basis.flatten(1) / norms[:, None]).T
     _, along, principal = principal_direction(logs.flatten(2))
-    direction = principal.unflatten(-1, logs.shape[-2:]) / norms.sqrt()
-    X = torch.tensordot(direction, basis, dims=1)[:, None]
-    identity = manifold.identity().to(steps).expand_as(steps)
+    direction = principal.unflatten(-1, logs.shape[-2:]) / norms
+    return Subgroup(torch.tensordot(direction, basis, dims=1)[:, None], along)
 
-    def straightness(points: Tensor, s: Tensor) -> Straightness:
-        reached = manifold.exp(s[..., None, None, None] * X)
-        return Straightness(_apart(manifold, reached, points).sum(-1), _apart(manifold, identity, points).sum(-1))
 
-    return straightness(steps, along), straightness(products(steps), along.cumsum(-1))
+def off_subgroup(
+    manifold: Manifold, points: Float[Tensor, "n t k s s"], subgroup: Subgroup, along: Float[Tensor, "n t"]
+) -> Straightness:
+    """Distances of points from ``exp(s X)`` with s given by `along`.
+
+    Of a step it is `Subgroup.steps`, of the products so far the sum of those: so products may wind round the group.
+    Where all steps lie in one subgroup, both distances are 0.
+
+    Raises
+    ------
+    CutLocusError
+        A point has no distance on this manifold.
+    """
+    reached = manifold.exp(along[..., None, None, None] * subgroup.generator)
+    identity = manifold.identity().to(points).expand_as(points)
+    return Straightness(_apart(manifold, reached, points).sum(-1), _apart(manifold, identity, points).sum(-1))
 
 
 def products(steps: Float[Tensor, "n t k s s"]) -> Float[Tensor, "n t k s s"]:

@@ -13,7 +13,7 @@ from torch import Tensor
 from symdiff.diagnostics.intervals import cautions, few_units, mean_interval, root, trajectory_bootstrap
 from symdiff.errors import CutLocusError
 from symdiff.groups import Description
-from symdiff_geomstats.curve import Straightness, about_mean, from_subgroup, products
+from symdiff_geomstats.curve import Straightness, about_mean, off_subgroup, products, subgroup_of
 from symdiff_geomstats.family import GeomstatsFamily
 from symdiff_geomstats.manifolds import Manifold, Rotations
 from symdiff_geomstats.mean import frechet_mean
@@ -50,15 +50,13 @@ def describe(evaluation: Any) -> Description:
         "follows_translations": manifold.follows_translations,
         "curves": {},
     }
-    try:
-        straight, wound = from_subgroup(manifold, steps)
-        of_subgroup = {"steps": _ratio(straight, evaluation), "products": _ratio(wound, evaluation)}
-    except CutLocusError as error:
-        of_subgroup = dict.fromkeys(("steps", "products"), _unknown(error.message))
     arrays: dict[str, NDArray[Any]] = {}
     for name, curve in (("steps", steps), ("products", products(steps))):
         points = curve[:, _thin(curve.shape[1])]
-        document["curves"][name] = {**_about_mean(manifold, points, evaluation), "subgroup": of_subgroup[name]}
+        document["curves"][name] = {
+            **_about_mean(manifold, points, evaluation),
+            "subgroup": _off_subgroup(manifold, steps, curve, name, evaluation),
+        }
         arrays |= _drawn(manifold, points, name)
     document["word_length"] = _word_lengths(evaluation, manifold)
     document["words"] = in_words(document)
@@ -101,6 +99,15 @@ def _about_mean(manifold: Manifold, points: Tensor, evaluation: Any) -> dict[str
         "shares": [float(share) for share in found.shares[:, :SHARES].mean(0)],
         "geodesic": {**geodesic, "caution": cautions(caution, geodesic["caution"])},
     }
+
+
+def _off_subgroup(manifold: Manifold, steps: Tensor, curve: Tensor, name: str, evaluation: Any) -> dict[str, Any]:
+    try:
+        subgroup = subgroup_of(manifold, steps)
+        along = subgroup.steps if name == "steps" else subgroup.steps.cumsum(-1)
+        return _ratio(off_subgroup(manifold, curve, subgroup, along), evaluation)
+    except CutLocusError as error:
+        return _unknown(error.message)
 
 
 def _ratio(found: Straightness, evaluation: Any) -> dict[str, Any]:
