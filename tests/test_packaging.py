@@ -41,7 +41,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_holds_the_package_its_plugins_and_its_data(wheel):
     held = set(zipfile.ZipFile(wheel).namelist())
-    packages = {"symdiff": ROOT / "symdiff", "symdiff_affine": ROOT / "plugins" / "symdiff_affine"}
+    packages = {"symdiff": ROOT / "symdiff"} | {folder.name: folder for folder in (ROOT / "plugins").glob("symdiff_*")}
     for name, folder in packages.items():
         needed = {
             f"{name}/{file.relative_to(folder).as_posix()}"

@@ -208,7 +208,7 @@ def test_variables_say_which_plugins_are_loaded(site, monkeypatch, variable, val
     site.install_family("signs")
     monkeypatch.setenv(variable, value)
     registry = load_plugins()
-    assert set(registry.families) == loaded
+    assert set(registry.families) & {"signs", "affine"} == loaded
     for status in registry.status:
         assert (status.status == "ok") == (status.name in loaded)
         assert status.status == "ok" or variable in status.hint
