@@ -182,7 +182,7 @@ def test_two_distributions_may_use_one_entry_point_name(site):
 def test_an_unknown_group_names_what_is_installed_and_the_nearest(site):
     site.install_family("signs")
     site.install("bad", "raise ValueError")
-    with pytest.raises(UnknownGroupError, match="no group family 'sings'; installed: affine, signs") as caught:
+    with pytest.raises(UnknownGroupError, match=r"no group family 'sings'; installed: affine, .*signs") as caught:
         load_plugins().family("sings")
     assert caught.value.hint == "did you mean 'signs'? not loaded: 'bad' (dist-bad 1.2); see `symdiff plugins list`"
 
@@ -210,7 +210,8 @@ def test_variables_say_which_plugins_are_loaded(site, monkeypatch, variable, val
     registry = load_plugins()
     assert set(registry.families) & {"signs", "affine"} == loaded
     for status in registry.status:
-        assert (status.status == "ok") == (status.name in loaded)
+        if status.name in ("signs", "affine"):  # whether others are there depends on what is installed
+            assert (status.status == "ok") == (status.name in loaded)
         assert status.status == "ok" or variable in status.hint
 
 
