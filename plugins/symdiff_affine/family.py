@@ -33,6 +33,7 @@ class AffineFamily(AffineSteps):
     name = "affine"
     summary = "GL(d+1): each reverse step x' = a x + v is one affine element (a, v)"
     Options: ClassVar[type[FamilyOptions]] = AffineOptions
+    options: AffineOptions
 
     @classmethod
     def of(cls, observation_shape: tuple[int, int, int], options: Any = None) -> GroupFamily:

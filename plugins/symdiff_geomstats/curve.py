@@ -76,7 +76,8 @@ def about_mean(manifold: Manifold, points: Float[Tensor, "n t k s s"]) -> AboutM
         mean,
         squared.mean(-1),
         energy / energy.sum(-1, keepdim=True).clamp_min(torch.finfo(energy.dtype).tiny),
-        Straightness(_apart(manifold, reached, there).sum(-1), squared.sum(-1)),
+        # The mean itself is a point of the geodesic.
+        Straightness(torch.minimum(_apart(manifold, reached, there), squared).sum(-1), squared.sum(-1)),
     )
 
 
@@ -127,7 +128,9 @@ def off_subgroup(
     """
     reached = manifold.exp(along[..., None, None, None] * subgroup.generator)
     identity = manifold.identity().to(points).expand_as(points)
-    return Straightness(_apart(manifold, reached, points).sum(-1), _apart(manifold, identity, points).sum(-1))
+    squared = _apart(manifold, identity, points)
+    # The identity is a point of the subgroup.
+    return Straightness(torch.minimum(_apart(manifold, reached, points), squared).sum(-1), squared.sum(-1))
 
 
 def products(steps: Float[Tensor, "n t k s s"]) -> Float[Tensor, "n t k s s"]:

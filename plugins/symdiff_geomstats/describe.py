@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from symdiff.diagnostics.intervals import cautions, few_units, mean_interval, root, trajectory_bootstrap
-from symdiff.errors import CutLocusError
 from symdiff.groups import Description
 from symdiff_geomstats.curve import Straightness, about_mean, off_subgroup, products, subgroup_of
 from symdiff_geomstats.family import GeomstatsFamily
 from symdiff_geomstats.manifolds import Manifold, Rotations
 from symdiff_geomstats.mean import frechet_mean
-from symdiff_geomstats.values import ENTRIES, manifold_of, squared_length, values
+from symdiff_geomstats.values import ENTRIES, UNDEFINED, manifold_of, squared_length, values
 from symdiff_geomstats.words import in_words
 
 TRAJECTORIES = 32
@@ -80,7 +79,7 @@ def curves(evaluation: Any, family: GeomstatsFamily) -> Float[Tensor, "n t k s s
 def _about_mean(manifold: Manifold, points: Tensor, evaluation: Any) -> dict[str, Any]:
     try:
         found = about_mean(manifold, points)
-    except CutLocusError as error:
+    except UNDEFINED as error:
         return {"mean": None, "variance": _unknown(error.message), "shares": [], "geodesic": _unknown(error.message)}
     converged, n = int(found.mean.converged.sum()), len(points)
     caution = f"the mean converged for {converged} of {n} trajectories only" if converged < n else None
@@ -106,7 +105,7 @@ def _off_subgroup(manifold: Manifold, steps: Tensor, curve: Tensor, name: str, e
         subgroup = subgroup_of(manifold, steps)
         along = subgroup.steps if name == "steps" else subgroup.steps.cumsum(-1)
         return _ratio(off_subgroup(manifold, curve, subgroup, along), evaluation)
-    except CutLocusError as error:
+    except UNDEFINED as error:
         return _unknown(error.message)
 
 
@@ -140,7 +139,7 @@ def _word_lengths(evaluation: Any, manifold: Manifold) -> list[dict[str, Any]]:
         try:
             defect = squared_length(manifold, manifold.inverse(values(rho, word)) @ product)
             total = squared_length(manifold, product)
-        except CutLocusError as error:
+        except UNDEFINED as error:
             rows.append({"length": step + 1, **_unknown(error.message)})
             continue
         if not float(total.sum()) > 0:
@@ -160,7 +159,7 @@ def _drawn(manifold: Manifold, points: Tensor, name: str) -> dict[str, NDArray[A
     try:
         mean = frechet_mean(manifold, few.flatten(0, 1))
         tangents = manifold.coordinates(manifold.geodesic_log(manifold.inverse(mean.point) @ few)).flatten(2)
-    except CutLocusError:
+    except UNDEFINED:
         return {}
     _, singular, right = torch.linalg.svd(tangents.flatten(0, 1), full_matrices=False)
     if right.shape[0] < 2:
@@ -174,7 +173,7 @@ def _drawn(manifold: Manifold, points: Tensor, name: str) -> dict[str, NDArray[A
     if isinstance(manifold, Rotations) and manifold.n == 3:
         try:
             logs = manifold.log(few[:, :, 0])
-        except CutLocusError:
+        except UNDEFINED:
             return found
         found[f"manifold_ball_{name}"] = (
             torch.stack([logs[..., 2, 1], logs[..., 0, 2], logs[..., 1, 0]], -1).cpu().numpy()

@@ -16,10 +16,9 @@ from torch import Tensor
 
 from symdiff import Estimate
 from symdiff.diagnostics.intervals import cautions, element_jackknife, few_units, pair_jackknife
-from symdiff.errors import CutLocusError
 from symdiff_geomstats.curve import products
 from symdiff_geomstats.manifolds import Manifold
-from symdiff_geomstats.values import manifold_of, squared_length, values
+from symdiff_geomstats.values import UNDEFINED, manifold_of, squared_length, values
 
 BLIND = 0.01
 """Share of what rho does that depends on the translations, below which it counts as blind to them."""
@@ -43,7 +42,7 @@ def _of_manifold(figure: Callable[[Any, Manifold], Estimate | None]) -> Callable
             return None
         try:
             return figure(evaluation, manifold)
-        except CutLocusError as error:
+        except UNDEFINED as error:
             return Estimate(value=None, n=len(evaluation.elements), caution=error.message)
 
     del asked.__wrapped__  # its signature is not that of `figure`

@@ -10,7 +10,7 @@ from torch import Tensor
 from symdiff.affine_steps import AffineSteps, sufficient_basis
 from symdiff.closed_form import fit_linear_decoder
 from symdiff.errors import ConfigError
-from symdiff.groups import Description, FamilyOptions
+from symdiff.groups import Description, FamilyOptions, GroupFamily
 from symdiff.hae import HAE, Decoder, Encoder
 from symdiff.representations import MLPRepresentation, Representation
 from symdiff.trajectories import Sequences, Trajectories
@@ -92,6 +92,11 @@ class GeomstatsFamily(AffineSteps):
             raise TypeError(f"no closed-form start for {type(encoder).__name__}")
         start(encoder, rho if isinstance(rho, ManifoldLie) else None, self.manifold, sequences)
         fit_linear_decoder(model, sequences)
+
+    def other_forms(self) -> dict[str, GroupFamily]:
+        """The other of ``lie`` and ``mlp`` on the same manifold."""
+        form = "mlp" if self.options.rho == "lie" else "lie"
+        return {form: GeomstatsFamily(self.observation_shape, self.options.model_copy(update={"rho": form}))}
 
     # --- what is said of a run ----------------------------------------------------------------
 

@@ -18,6 +18,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
+from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
@@ -81,13 +82,13 @@ def geomstats() -> ModuleType:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="BackendImporter", category=ImportWarning)
-            import geomstats
-            import geomstats.backend
+            library = import_module("geomstats")
+            import_module("geomstats.backend")
     finally:
         torch.set_default_dtype(dtype)
         root.handlers[:] = handlers
         root.setLevel(level)
-    return geomstats
+    return library
 
 
 @contextmanager

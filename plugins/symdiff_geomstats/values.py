@@ -8,10 +8,14 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
+from symdiff.errors import CutLocusError, NonFiniteError
 from symdiff.representations import Representation
 from symdiff_geomstats.family import GeomstatsFamily
 from symdiff_geomstats.manifolds import Manifold
 from symdiff_geomstats.representations import ManifoldLie, ManifoldMLP
+
+UNDEFINED = (CutLocusError, NonFiniteError)
+"""Why a geodesic figure may have no value: no logarithm, or a point so far out that it overflows."""
 
 ENTRIES = 2**23
 """Numbers held at once: 64 MiB."""
@@ -30,7 +34,8 @@ def values(rho: Representation, g: Shaped[Tensor, "*batch e"]) -> Float[Tensor, 
     flat = g.reshape(-1, g.shape[-1])
     size = max(ENTRIES // max(flat.shape[-1], sum(b * b for b in rho.block_sizes)), 1)
     found = torch.cat([rho.blocks(piece)[0] for piece in torch.split(flat, size)])
-    return found.unflatten(0, g.shape[:-1])
+    result: Tensor = found.unflatten(0, g.shape[:-1])
+    return result
 
 
 def squared_length(manifold: Manifold, A: Float[Tensor, "*batch k s s"]) -> Float[Tensor, "*batch"]:

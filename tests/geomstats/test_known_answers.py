@@ -43,7 +43,7 @@ def test_one_parameter_rotations_are_recovered_with_their_frequencies(tmp_path: 
 
 def test_planar_rigid_motions_are_recovered_with_translations_in_the_unipotent_part(tmp_path: Path) -> None:
     states = torch.randn(64, 4, 1, 1, 2, generator=torch.Generator().manual_seed(1))
-    model = trained(Moving((1, 1, 2), OPTIONS), 3, states, tmp_path, 400)
+    model = trained(Moving((1, 1, 2), OPTIONS), 3, states, tmp_path, 250)
     rho = model.representation
     assert isinstance(rho, ManifoldLie)
     [turn, *moves] = rho.generators[0][0].detach()  # coordinates: the turn, then the two translations

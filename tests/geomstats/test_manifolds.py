@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -19,7 +19,7 @@ from symdiff_geomstats.manifolds.rotations import angles, rotation_exp
 NAMES = tuple(KINDS)
 OF_GEOMSTATS = ("so", "se", "triangular", "rotations-scales")
 every = pytest.mark.parametrize("name", NAMES)
-sizes = pytest.mark.parametrize("n", [2, 3, 4, 5])
+sizes = pytest.mark.parametrize("n", [2, 3, 4])
 
 
 def algebra(m: Manifold, count: int, length: float, seed: int = 0) -> Tensor:
@@ -90,6 +90,7 @@ def test_distances_are_those_of_geomstats(name: str, n: int) -> None:
 
 
 @every
+@settings(max_examples=20)
 @given(seed=st.integers(0, 2**31))
 def test_distances_are_symmetric_left_invariant_and_zero_only_at_equality(name: str, seed: int) -> None:
     m = manifold(name, 3)

@@ -147,8 +147,8 @@ def test_the_claim_on_the_law_fails_on_faithfulness_where_a_theorem_forbids_it_h
 
 def run(directory: Path, name: str) -> Result:
     config = {
-        "model": "gaussian", "trajectories": 60, "steps": 20, "train_steps": 60, "length": 3, "group": "geomstats",
-        "options": {"manifold": name, "n": 3},
+        "model": "gaussian", "trajectories": 60, "steps": 20, "train_steps": 40, "length": 3, "group": "geomstats",
+        "latent": 6, "options": {"manifold": name, "n": 3},
     }  # fmt: skip
     return analyze(RunConfig.model_validate(config), directory / name)
 
@@ -177,6 +177,7 @@ def test_a_whole_run_says_what_the_manifold_can_see(name: str, tmp_path: Path) -
         share = figures["geodesic_translation_share"]
         assert share.value is not None
         assert share.value > 0.3
+        assert 0 < (figures["geodesic_homomorphism_error"].value or 0) < 0.2
         assert share.caution is None
     curves = described["curves"]
     assert all(curves[c]["mean"]["converged"] == described["trajectories"] for c in ("steps", "products"))

@@ -117,7 +117,8 @@ class Manifold(ABC):
     def tangents(self) -> Float[Tensor, "dim size size"]:
         """A basis of what `geodesic_log` returns, orthonormal in the metric and orthogonal in the Frobenius product."""
         basis = self.algebra
-        return basis / basis.flatten(1).norm(dim=1)[:, None, None]
+        found: Tensor = basis / basis.flatten(1).norm(dim=1)[:, None, None]
+        return found
 
     def geodesic_exp(self, X: Float[Tensor, "*batch s s"]) -> Float[Tensor, "*batch s s"]:
         """Where the geodesic from the identity with velocity X is at time 1."""
@@ -134,7 +135,8 @@ class Manifold(ABC):
 
     def velocity(self, coordinates: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch s s"]:
         """The velocity with these `coordinates`."""
-        return torch.tensordot(coordinates, self.tangents.to(coordinates), dims=1)
+        found: Tensor = torch.tensordot(coordinates, self.tangents.to(coordinates), dims=1)
+        return found
 
     def distance(self, A: Float[Tensor, "*batch1 s s"], B: Float[Tensor, "*batch2 s s"]) -> Float[Tensor, "*batch"]:
         """The left-invariant distance; broadcasts over leading dimensions."""
@@ -142,7 +144,8 @@ class Manifold(ABC):
 
     def length(self, A: Float[Tensor, "*batch s s"]) -> Float[Tensor, "*batch"]:
         """The distance from the identity."""
-        return self.coordinates(self.geodesic_log(A)).norm(dim=-1)
+        found: Tensor = self.coordinates(self.geodesic_log(A)).norm(dim=-1)
+        return found
 
     def reference_distance(self, A: Float[Tensor, "k s s"], B: Float[Tensor, "k s s"]) -> Float[Tensor, " k"] | None:
         """`distance` as geomstats computes it, ``None`` where it has no such metric; float64 on the CPU."""

@@ -30,7 +30,8 @@ class GeneralLinear(Manifold):
     @property
     def algebra(self) -> Float[Tensor, "dim size size"]:
         """All matrices with one entry 1."""
-        return torch.eye(self.n * self.n, dtype=torch.float64).unflatten(1, (self.n, self.n))
+        found: Tensor = torch.eye(self.n * self.n, dtype=torch.float64).unflatten(1, (self.n, self.n))
+        return found
 
     def _exp(self, X: Tensor) -> Tensor:
         return matrix_exponential(X)
@@ -43,7 +44,8 @@ class GeneralLinear(Manifold):
 
     def defect(self, A: Float[Tensor, "*batch s s"]) -> Float[Tensor, "*batch"]:
         """What the determinant is below 0."""
-        return (-torch.linalg.det(A)).clamp_min(0)
+        found: Tensor = (-torch.linalg.det(A)).clamp_min(0)
+        return found
 
 
 def refuse_negative(A: Float[Tensor, "*batch s s"], tolerance: float) -> None:
@@ -64,4 +66,5 @@ def _two_by_two_root(A: Tensor) -> Tensor:
     root = torch.linalg.det(A).clamp_min(torch.finfo(A.dtype).tiny).sqrt()
     trace = A.diagonal(dim1=-2, dim2=-1).sum(-1)
     eye = torch.eye(2, dtype=A.dtype, device=A.device)
-    return (A + root[..., None, None] * eye) / (trace + 2 * root).sqrt()[..., None, None]
+    found: Tensor = (A + root[..., None, None] * eye) / (trace + 2 * root).sqrt()[..., None, None]
+    return found

@@ -40,7 +40,8 @@ def by_square_roots(A: Float[Tensor, "*batch s s"], root: Callable[[Tensor], Ten
                 "its eigenvalues are 0, negative or not finite: it is not a value of the exponential",
             )
         M, taken = root(M), taken + 1
-    return 2**taken * near_identity(M)
+    found: Tensor = 2**taken * near_identity(M)
+    return found
 
 
 def near_identity(M: Float[Tensor, "*batch s s"]) -> Float[Tensor, "*batch s s"]:
@@ -107,5 +108,6 @@ def orthogonal_root(R: Float[Tensor, "*batch s s"]) -> Float[Tensor, "*batch s s
         change = float((following - X).detach().abs().amax())
         X = following
         if not change > tolerance:
-            return X
+            found: Tensor = X
+            return found
     return X

@@ -19,7 +19,9 @@ from symdiff_geomstats.manifolds import skew
 from symdiff_geomstats.manifolds.base import Manifold
 from symdiff_geomstats.manifolds.rotations import (
     angles,
+    orthogonalised,
     orthogonality_defect,
+    refuse_undetermined,
     rotation_exp,
     rotation_log,
     skew_basis,
@@ -38,7 +40,7 @@ class RigidMotions(Manifold):
 
     @property
     def size(self) -> int:
-        """N + 1."""
+        """Rows of a matrix: n + 1."""
         return self.n + 1
 
     @property
@@ -51,7 +53,11 @@ class RigidMotions(Manifold):
 
     def _exp(self, X: Tensor) -> Tensor:
         turn, move = X[..., : self.n, : self.n], X[..., : self.n, self.n :]
-        return _rigid(rotation_exp(turn), _mean_rotation(turn) @ move)
+        if self.n <= 3:
+            return _rigid(skew.rotation(turn), skew.mean_rotation(turn) @ move)
+        refuse_undetermined(turn)
+        A = matrix_exponential(X)
+        return _rigid(orthogonalised(A[..., : self.n, : self.n]), A[..., : self.n, self.n :])
 
     def log(self, A: Float[Tensor, "*batch s s"]) -> Float[Tensor, "*batch s s"]:
         """``(log R, V^-1 t)``."""
@@ -79,7 +85,8 @@ class RigidMotions(Manifold):
     def length(self, A: Float[Tensor, "*batch s s"]) -> Float[Tensor, "*batch"]:
         """``(|log R|_F^2 + |t|^2)^(1/2)``; defined at the cut locus too."""
         turned = math.sqrt(2) * angles(A[..., : self.n, : self.n])
-        return torch.cat([turned, A[..., : self.n, self.n]], dim=-1).norm(dim=-1)
+        found: Tensor = torch.cat([turned, A[..., : self.n, self.n]], dim=-1).norm(dim=-1)
+        return found
 
     def defect(self, A: Float[Tensor, "*batch s s"]) -> Float[Tensor, "*batch"]:
         """That of R, and of the last row from ``(0, 1)``."""
@@ -94,10 +101,8 @@ class RigidMotions(Manifold):
 
 
 def _mean_rotation(turn: Tensor) -> Tensor:
-    """``V = int_0^1 exp(s turn) ds``, by the exponential of ``[[turn, 1], [0, 0]]`` where there is no closed form."""
+    """``V = int_0^1 exp(s turn) ds``, by the exponential of ``[[turn, 1], [0, 0]]``."""
     n = turn.shape[-1]
-    if n <= 3:
-        return skew.mean_rotation(turn)
     eye = torch.eye(n, dtype=turn.dtype, device=turn.device).expand_as(turn)
     wide = torch.cat([turn, eye], dim=-1)
     return matrix_exponential(torch.cat([wide, torch.zeros_like(wide)], dim=-2))[..., :n, n:]

@@ -37,15 +37,24 @@ def rotation_exp(X: Float[Tensor, "*batch n n"]) -> Float[Tensor, "*batch n n"]:
     """
     if X.shape[-1] <= 3:
         return skew.rotation(X)
+    refuse_undetermined(X)
+    return orthogonalised(matrix_exponential(X))
+
+
+def refuse_undetermined(X: Float[Tensor, "*batch s s"]) -> None:
+    """Raise `NonFiniteError` where angles are so large that their own rounding is a visible part of a turn."""
     largest = float(X.detach().abs().sum(-1).amax()) if X.numel() else 0.0
     if math.isfinite(largest) and largest * torch.finfo(X.dtype).eps > 1e-2:
         raise NonFiniteError(
             f"a rotation by {largest:.3g} is not determined in {str(X.dtype).removeprefix('torch.')}",
             "lower -o learning_rate, or look for extreme steps in the recording",
         )
-    R = matrix_exponential(X)
-    eye = torch.eye(X.shape[-1], dtype=X.dtype, device=X.device)
-    for _ in range(2 if largest > 4 else 1):  # what squaring took from orthogonality, Newton-Schulz gives back
+
+
+def orthogonalised(R: Float[Tensor, "*batch n n"]) -> Float[Tensor, "*batch n n"]:
+    """The rotations nearest to matrices that are rotations but for rounding, by two Newton-Schulz steps."""
+    eye = torch.eye(R.shape[-1], dtype=R.dtype, device=R.device)
+    for _ in range(2):
         R = R @ (3 * eye - R.mT @ R) / 2
     return R
 
@@ -67,7 +76,8 @@ def rotation_log(R: Float[Tensor, "*batch n n"]) -> Float[Tensor, "*batch n n"]:
     if n == 3:
         scalar, vector = quaternion(double)
         factor = _twice_arcsine_ratio(vector, scalar)
-        return torch.tensordot(factor * vector, _axes().to(R.device), dims=1).to(R.dtype)
+        found: Tensor = torch.tensordot(factor * vector, _axes().to(R.device), dims=1).to(R.dtype)
+        return found
     log = by_square_roots(double, orthogonal_root)
     return ((log - log.mT) / 2).to(R.dtype)
 
@@ -166,7 +176,8 @@ class Rotations(Manifold):
 
     def length(self, A: Float[Tensor, "*batch s s"]) -> Float[Tensor, "*batch"]:
         """Root of the sum of squared angles; defined at the cut locus too."""
-        return angles(A).norm(dim=-1)
+        found: Tensor = angles(A).norm(dim=-1)
+        return found
 
     def defect(self, A: Float[Tensor, "*batch s s"]) -> Float[Tensor, "*batch"]:
         """``max |A^T A - 1|``, and what the determinant lacks of 1 where it is negative."""

@@ -57,7 +57,8 @@ class ScaledRotations(Manifold):
     def length(self, A: Float[Tensor, "*batch s s"]) -> Float[Tensor, "*batch"]:
         """``(log(s)^2 + sum of squared angles)^(1/2)``; defined at the cut locus too."""
         scale, R = _parts(A)
-        return torch.cat([scale.squeeze(-1).log(), angles(R)], dim=-1).norm(dim=-1)
+        found: Tensor = torch.cat([scale.squeeze(-1).log(), angles(R)], dim=-1).norm(dim=-1)
+        return found
 
     def defect(self, A: Float[Tensor, "*batch s s"]) -> Float[Tensor, "*batch"]:
         """That of R."""
@@ -71,7 +72,8 @@ class ScaledRotations(Manifold):
         with library.double():
             turned = rotations.metric.dist(R1, R2)
             grown = scales.metric.dist(s1[..., 0], s2[..., 0])
-        return (turned.square() + grown.reshape(turned.shape).square()).sqrt()
+        found: Tensor = (turned.square() + grown.reshape(turned.shape).square()).sqrt()
+        return found
 
 
 def _parts(A: Tensor) -> tuple[Tensor, Tensor]:

@@ -48,7 +48,8 @@ class Triangular(Manifold):
         """The symmetric matrices, orthonormal in the Frobenius product."""
         basis = self.algebra
         basis = basis + basis.mT
-        return basis / basis.flatten(1).norm(dim=1)[:, None, None]
+        found: Tensor = basis / basis.flatten(1).norm(dim=1)[:, None, None]
+        return found
 
     def _exp(self, X: Tensor) -> Tensor:
         return matrix_exponential(X)
@@ -73,20 +74,23 @@ class Triangular(Manifold):
                 f"a geodesic of length {float(X.norm(dim=(-2, -1)).max()):.3g} ends at a singular matrix in float64",
                 "points this far apart cannot be averaged or compared here",
             )
-        return factor.to(X.dtype)
+        found: Tensor = factor.to(X.dtype)
+        return found
 
     def geodesic_log(self, A: Float[Tensor, "*batch s s"]) -> Float[Tensor, "*batch s s"]:
         """``log(A A^T) / 2``, symmetric."""
         refuse_outside(A)
         left, values, _ = torch.linalg.svd(A.double())
         log = (left * values.log()[..., None, :]) @ left.mT
-        return log.to(A.dtype)
+        found: Tensor = log.to(A.dtype)
+        return found
 
     def length(self, A: Float[Tensor, "*batch s s"]) -> Float[Tensor, "*batch"]:
         """Norm of the logarithms of the singular values."""
         refuse_outside(A)
         values: Tensor = torch.linalg.svdvals(A)
-        return values.log().norm(dim=-1)
+        found: Tensor = values.log().norm(dim=-1)
+        return found
 
     def defect(self, A: Float[Tensor, "*batch s s"]) -> Float[Tensor, "*batch"]:
         """The largest entry above the diagonal, and what the least one on it is below 0."""
