@@ -4,13 +4,11 @@ A family derives from `AffineSteps` and says how it represents the group; the gr
 sequences and the closed-form linear model it is held against come with it.
 """
 
-from symdiff.affine_steps.closed_form import CARRIED, FOLLOWED, components, exact_model, finish, start, sufficient_basis
+from symdiff.affine_steps.closed_form import components, exact_model, finish, start, sufficient_basis
 from symdiff.affine_steps.exact import ExactRepresentation
 from symdiff.affine_steps.family import AffineSteps, StepOptions
 
 __all__ = [
-    "CARRIED",
-    "FOLLOWED",
     "AffineSteps",
     "ExactRepresentation",
     "StepOptions",

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+import symdiff_geomstats
 from symdiff.analyze import analyze
 from symdiff.config import RunConfig
 from symdiff.diagnostics import Thresholds, verdict
 from symdiff.diagnostics.evaluation import Evaluation
 from symdiff.diagnostics.law import law
 from symdiff.result import Estimate, Result
+from symdiff_affine.family import AffineFamily
 from symdiff_geomstats import diagnostics
 from symdiff_geomstats.manifolds import KINDS, manifold
 from symdiff_geomstats.representations import ManifoldLie
@@ -130,6 +134,31 @@ def test_the_geodesic_error_of_small_values_is_their_frobenius_error() -> None:
     defect = (composed - product).square().sum((-2, -1))[off].sum()
     action = (product - torch.eye(16)).square().sum((-2, -1))[off].sum()
     assert error.value == pytest.approx(float((defect / action).sqrt().detach()), rel=1e-3)
+
+
+def test_a_curve_at_the_cut_locus_costs_its_figures_and_says_so() -> None:
+    found = evaluation("so", identity=True)
+    with torch.no_grad():
+        found.model.representation.generators[0][:, 0] = math.pi / math.log(0.9)  # every step is a half turn
+    document, arrays = found.family.describe(found)
+    curves = document["manifold"]["curves"]
+    assert curves["steps"]["mean"]["converged"] == 24  # one point, which is its own mean
+    assert curves["products"]["mean"] is None
+    assert curves["products"]["geodesic"]["value"] is None
+    assert "two logarithms" in curves["products"]["geodesic"]["caution"]
+    assert curves["steps"]["subgroup"]["value"] is None
+    assert any("too far apart for a mean" in words for words in document["manifold"]["words"])
+    assert "manifold_plane_products" not in arrays
+
+
+def test_figures_of_manifolds_are_not_asked_of_other_families() -> None:
+    found = evaluation("so")
+    other = replace(found, family=AffineFamily((1, 2, 3)))
+    hook = symdiff_geomstats.symdiff_diagnostics()
+    assert len(hook) == 6
+    assert all(figure(other) is None for figure in hook.values())
+    assert other.family.describe(other) == ({}, {})
+    assert other.family.obstruction(other.elements) is None
 
 
 def test_the_claim_on_the_law_fails_on_faithfulness_where_a_theorem_forbids_it_however_small_the_error() -> None:
