@@ -10,6 +10,7 @@ BENCHMARKS = {
     "decomposition_accuracy": "decomposing matrices: right, unresolved and wrong answers by noise",
     "forms": "what the main job finds: every form of rho side by side, over seeds",
     "jacobian": "the linear part of the steps by products alone, against matrices: cost and error",
+    "manifold": "exponentials and logarithms on manifolds beside geomstats called for each matrix",
     "recording": "recording trajectories: cost by trajectories, steps and pixels",
     "recording_memory": "recordings of more than 8 GB: resident memory while they are written and read",
     "recording_overhead": "recording to disk over the bare loop of sampling, paired",

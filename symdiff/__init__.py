@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from symdiff.diffusion.adapters.weights import load_weights
     from symdiff.diffusion.denoisers.symmetrized import symmetrize
     from symdiff.errors import (
+        BackendError,
         ConfigError,
+        CutLocusError,
         DeviceError,
         DiskError,
         DivergedError,
@@ -64,7 +66,9 @@ _HOME = {
     "Estimate": "symdiff.result",
     "load_result": "symdiff.result",
     "hookimpl": "symdiff.hookspecs",
+    "BackendError": "symdiff.errors",
     "ConfigError": "symdiff.errors",
+    "CutLocusError": "symdiff.errors",
     "DeviceError": "symdiff.errors",
     "DiskError": "symdiff.errors",
     "DivergedError": "symdiff.errors",
@@ -111,7 +115,9 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
+    "BackendError",
     "ConfigError",
+    "CutLocusError",
     "Decomposition",
     "Denoiser",
     "DeviceError",

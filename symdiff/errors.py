@@ -50,6 +50,12 @@ class BlindProjectionError(RunError):
     code = "blind"
 
 
+class CutLocusError(RunError):
+    """A matrix has no logarithm on its manifold, or more than one."""
+
+    code = "cut-locus"
+
+
 class DiskError(RunError):
     """Writing failed: disk full, read-only, permission."""
 
@@ -118,6 +124,12 @@ class MissingExtraError(RefusedError):
     """An optional dependency is not installed; the hint is the exact command that adds it."""
 
     code = "missing-extra"
+
+
+class BackendError(RefusedError):
+    """A library was set up for another array backend before symdiff needed it."""
+
+    code = "backend"
 
 
 class GroupElementError(RefusedError):

@@ -8,9 +8,10 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
@@ -59,6 +60,21 @@ class Linearisation:
     states: int
     subspace: int
     at_mean: bool
+
+
+class Description(NamedTuple):
+    """What a family says of a run beyond the diagnostics.
+
+    Attributes
+    ----------
+    document
+        Entries of ``process`` in ``result.json``, plain data by name.
+    arrays
+        What the report draws of it, by name.
+    """
+
+    document: dict[str, Any]
+    arrays: dict[str, NDArray[Any]]
 
 
 class GroupFamily(ABC):
@@ -303,6 +319,30 @@ class GroupFamily(ABC):
     def other_forms(self) -> dict[str, GroupFamily]:
         """Families of the same group with another form of rho, by form: what ``--compare-forms`` also trains."""
         return {}
+
+    def describe(self, evaluation: Any) -> Description:
+        """What else is to be said of a trained model; nothing by default.
+
+        Parameters
+        ----------
+        evaluation
+            The `Evaluation` that diagnostics are computed from: `model`, `representation`, `trajectories`,
+            `sequences`, `elements` and `gauge`, all held-out and in float64.
+        """
+        return Description({}, {})
+
+    def obstruction(self, elements: Tensor) -> str | None:
+        """Why no homomorphism of the kind this family trains can tell elements apart; ``None`` if nothing forbids it.
+
+        It decides the claim *law*: a small homomorphism error is then that of a rho which hardly does anything, or
+        which sees part of an element only.
+
+        Parameters
+        ----------
+        elements
+            Held-out elements ``[K, *element_shape]``.
+        """
+        return None
 
     def caveats(self, trajectories: Trajectories) -> list[str]:
         """What the reader of a result on this recording must know; printed among its warnings."""

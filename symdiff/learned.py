@@ -18,7 +18,6 @@ from symdiff import __version__
 from symdiff.checkpoint import Checkpoint
 from symdiff.diagnostics import (
     HEADLINE,
-    Diagnosis,
     Evaluation,
     action_energy,
     diagnose,
@@ -27,6 +26,7 @@ from symdiff.diagnostics import (
     pca_row,
     verdict,
 )
+from symdiff.diagnostics.evaluation import Curve
 from symdiff.errors import ConfigError
 from symdiff.fitting import STEPS, Fit, Fitting
 from symdiff.groups import GroupFamily
@@ -144,11 +144,12 @@ class LearnedRun(Run):
             estimates = {**diagnosis.estimates, **self._of_plugins(evaluation)}
             forms = self._forms(evaluation, estimates)
             conditions = list(guarantees(evaluation, estimates, floor=self._floor(evaluation)))
-        process = self.describe()
+            described = self.family.describe(evaluation)
+        process = {**self.describe(), **described.document}
         with self.phase("decompose"):
             structure = self._decompose(evaluation)
         estimates |= structure.estimates
-        self._write_figures(evaluation, diagnosis, structure)
+        self._write_figures(evaluation, {**diagnosis.curves, **described.arrays}, structure)
         return Result(
             symdiff_version=__version__,
             group=self.family.name,
@@ -167,6 +168,7 @@ class LearnedRun(Run):
                 decomposition=structure.document,
                 actions_are_steps=self.family.actions_are_steps,
                 free_form=self.family.free_form,
+                obstruction=self.family.obstruction(evaluation.elements),
             ),
             warnings=[*caught(), *self.model_caveats, *self.family.caveats(self.recording), *self.training_caveats],
         )
@@ -250,9 +252,9 @@ class LearnedRun(Run):
 
         return loss(self.fit.model), loss(self.longer.model)
 
-    def _write_figures(self, evaluation: Evaluation, diagnosis: Diagnosis, structure: Structure) -> None:
+    def _write_figures(self, evaluation: Evaluation, curves: dict[str, Curve], structure: Structure) -> None:
         shown = illustrations(evaluation.model, self.test_part, evaluation.sequences, self.pictures_of)
-        self.write_figures({**diagnosis.curves, **shown, **structure.arrays})
+        self.write_figures({**curves, **shown, **structure.arrays})
 
 
 def _of_diagnostics(estimates: Mapping[str, Estimate]) -> dict[str, str]:

@@ -41,9 +41,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_holds_the_package_its_plugins_and_its_data(wheel):
     held = set(zipfile.ZipFile(wheel).namelist())
-    packages = {"symdiff": ROOT / "symdiff"} | {
-        name: ROOT / "plugins" / name for name in ("symdiff_affine", "symdiff_escnn")
-    }
+    packages = {"symdiff": ROOT / "symdiff"} | {folder.name: folder for folder in (ROOT / "plugins").glob("symdiff_*")}
     for name, folder in packages.items():
         needed = {
             f"{name}/{file.relative_to(folder).as_posix()}"

@@ -6,13 +6,12 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from symdiff.groups import FamilyOptions
+from symdiff.affine_steps import StepOptions
 
 
-class AffineOptions(FamilyOptions):
+class AffineOptions(StepOptions):
     """What ``-o key=value`` sets."""
 
-    gauge: Literal["v", "eps", "x0"] = Field("v", description="What is held fixed while a step is differentiated.")
     rho: Literal["lie-projected", "lie", "mlp", "exact"] = Field("lie-projected", description="Form of rho.")
     block: str = Field("2", description="Block sizes: one number, a list such as 2,2,4, or free: one dense block.")
     exact: Literal["joint", "blocks", "symmetric"] = Field(

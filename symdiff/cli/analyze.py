@@ -133,6 +133,7 @@ def _several(plan: Plan, root: Path, settings: Settings) -> Outcome:
     from symdiff.errors import RunError
     from symdiff.report import in_words, ranking, write_index
     from symdiff.report.candidates import as_document
+    from symdiff.report.manifolds import manifold_ranking, manifolds_as_document, manifolds_in_words
     from symdiff.rundir import write_document
 
     entries: list[dict[str, Any]] = []
@@ -152,8 +153,11 @@ def _several(plan: Plan, root: Path, settings: Settings) -> Outcome:
             texts += [f"{name}:", _summary(results[name], directory.path), ""]
         entries[-1]["directory"] = str(directory.path)
     candidates = ranking(results)
+    manifolds = manifold_ranking(results)
     document = {"schema": "symdiff.comparison/1", "runs": entries, "ranking": as_document(candidates)}
-    texts += in_words(candidates)
+    if manifolds:
+        document["manifolds"] = manifolds_as_document(manifolds)
+    texts += [*in_words(candidates), *manifolds_in_words(manifolds)]
     write_document(root / "comparison.json", document)
     write_index([directory.path for _, directory in plan.runs], root / "index.html")
     return Outcome(document, Group(*texts), failure or _gate(plan, results))

@@ -21,13 +21,22 @@ SKILL_NULLS = ("identity", "scale", "blind", "permuted", "untrained", "haar")
 """What the equivariance skill has to beat; a common linear map is a reference, not a representation."""
 
 
-def law(diagnostics: Mapping[str, Estimate], limits: Thresholds) -> Claim:
-    """Is there a faithful rho under which this encoder is equivariant, better than under every null?"""
+def law(diagnostics: Mapping[str, Estimate], limits: Thresholds, obstruction: str | None = None) -> Claim:
+    """Is there a faithful rho under which this encoder is equivariant, better than under every null?
+
+    Parameters
+    ----------
+    diagnostics, limits
+        What was measured, and what counts.
+    obstruction
+        Why no homomorphism of the kind that was trained tells elements apart, where that is known. A rho that does tell
+        them apart then breaks the law, however small its error on the pairs that were looked at.
+    """
     return _all(
         [
             _homomorphism(diagnostics.get("homomorphism_error"), limits),
             _skill(diagnostics.get("equivariance_skill_whitened"), diagnostics, limits),
-            _faithful(diagnostics.get("faithfulness"), limits),
+            _faithful(diagnostics.get("faithfulness"), limits, obstruction),
             _energy(diagnostics.get("action_energy"), limits),
         ]
     )
@@ -78,7 +87,10 @@ def _followed(diagnostics: Mapping[str, Estimate]) -> str:
     return f"; rho follows {followed.value:.0f} of {moving.value:.0f} directions of the latents"
 
 
-def _faithful(estimate: Estimate | None, limits: Thresholds) -> Finding:
+def _faithful(estimate: Estimate | None, limits: Thresholds, obstruction: str | None = None) -> Finding:
+    if obstruction is not None:
+        found = "" if estimate is None or estimate.value is None else f" {estimate.value:.2g}"
+        return "not supported", f"faithfulness{found}, but 0 for every homomorphism of this kind: {obstruction}"
     if estimate is None or estimate.value is None:
         return "inconclusive", "faithfulness unknown"
     typical = estimate.null.get("typical")

@@ -26,6 +26,7 @@ def verdict(
     actions_are_steps: bool = True,
     law_claim: Claim | None = None,
     free_form: str = "",
+    obstruction: str | None = None,
 ) -> Verdict:
     """The verdict on a model and its process.
 
@@ -47,6 +48,9 @@ def verdict(
         The claim on the law, where no representation was learned that it could be measured on.
     free_form
         As in `GroupFamily`: what to do where the structure was given.
+    obstruction
+        Why no homomorphism of the kind that was trained tells elements apart, where that is known: see
+        `GroupFamily.obstruction`.
     """
     limits = thresholds or Thresholds()
     collapse = collapsed(diagnostics, limits)
@@ -54,7 +58,9 @@ def verdict(
         content(process, limits) if actions_are_steps else equivariant_content(process.get("equivariance"), limits)
     )
     claims = {
-        "law": Claim(status="not supported", evidence=collapse) if collapse else law_claim or law(diagnostics, limits),
+        "law": Claim(status="not supported", evidence=collapse)
+        if collapse
+        else law_claim or law(diagnostics, limits, obstruction),
         "content": of_process,
         "decomposition": decomposed(decomposition, limits, free_form),
     }

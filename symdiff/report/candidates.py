@@ -60,6 +60,8 @@ def ranking(results: Mapping[str, Result]) -> list[Candidate]:
     """
     if len(results) < 2 or len({repr([r.config.get(key) for key in SAME]) for r in results.values()}) > 1:
         return []
+    if all(result.process.get("manifold") for result in results.values()):
+        return []  # their actions are the same steps, so their skills are the same: see `manifold_ranking`
     groups = _groups(results)
     candidates = [_candidate(name, groups[name], result) for name, result in results.items()]
     candidates.sort(key=lambda item: float("inf") if item.missed is None else item.missed)

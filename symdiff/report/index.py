@@ -11,6 +11,7 @@ from urllib.parse import quote
 from symdiff.errors import SymdiffError
 from symdiff.report.candidates import in_words, ranking
 from symdiff.report.comparison import Difference, compare
+from symdiff.report.manifolds import manifold_ranking, manifolds_in_words
 from symdiff.report.page import environment, write_atomically
 from symdiff.result import Result, load_result
 
@@ -68,6 +69,7 @@ def write_index(run_dirs: Sequence[Path], out: Path, baseline: Path | None = Non
         changes = [] if reference is None or itself else compare(result, reference)
         entries.append(Entry(directory.resolve().name, link, result, changes))
     candidates = ranking({entry.name: entry.result for entry in entries})
+    manifolds = manifold_ranking({entry.name: entry.result for entry in entries})
     page = environment().get_template("index.html.j2")
     text = page.render(
         entries=entries,
@@ -76,5 +78,7 @@ def write_index(run_dirs: Sequence[Path], out: Path, baseline: Path | None = Non
         baseline=baseline and baseline.resolve().name,
         candidates=candidates,
         ranked=in_words(candidates),
+        manifolds=manifolds,
+        manifolds_ranked=manifolds_in_words(manifolds),
     )
     return write_atomically(out, text)

@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from symdiff.errors import DiskError
-from symdiff.report import answer, equivariance_section, glossary, notation, parts
+from symdiff.report import answer, equivariance_section, glossary, manifold_section, notation, parts
 from symdiff.report.figures import figures
 from symdiff.report.forms import COLUMNS, form_rows, price_of_exactness, what_training_earned
 from symdiff.report.linear_parts import linear_parts_section
@@ -83,6 +83,7 @@ def render(run: RunData) -> str:
             notes=[*result.warnings, *run.notes],
             described=section(result.process),
             symmetry=equivariance_section.section(result.process),
+            curve=manifold_section.section(result.process),
             linear=linear_parts_section(result.decomposition),
             parts=parts.section(result.decomposition, begun="start" in result.forms),
             command=command(result.config, result.model, result.group),

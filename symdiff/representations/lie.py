@@ -71,19 +71,27 @@ class LieRepresentation(Representation):
         )
         """``d rho`` of the basis elements: one tensor ``[k, n, b*b]`` for each run of k blocks of size b."""
 
+    def images(self) -> list[Float[Tensor, "k n c"]]:
+        """``d rho`` of the basis elements as matrices, for each run; a subclass may keep fewer parameters than that."""
+        return list(self.generators)
+
+    def exponential(self, X: Float[Tensor, "*batch b b"]) -> Float[Tensor, "*batch b b"]:
+        """The exponential of the blocks; a subclass whose values lie on a manifold takes that of the manifold."""
+        return matrix_exponential(X)
+
     def blocks(self, g: Tensor) -> list[Tensor]:
         """Diagonal blocks ``exp(d rho(log g))``."""
         coordinates = self.log(g)
         result = []
-        for generators, (count, size) in zip(self.generators, self._runs, strict=True):
+        for generators, (count, size) in zip(self.images(), self._runs, strict=True):
             flat = generators.transpose(0, 1).flatten(1)  # [n, k b b]: one product for all blocks
-            result.append(matrix_exponential((coordinates @ flat).unflatten(-1, (count, size, size))))
+            result.append(self.exponential((coordinates @ flat).unflatten(-1, (count, size, size))))
         return result
 
     def bracket_defects(self) -> list[Float[Tensor, "k r r b b"]]:
         """``[d rho X_i, d rho X_j] - d rho [X_i, X_j]`` over the sufficient basis, for every block."""
         defects = []
-        for generators, (_, size) in zip(self.generators, self._runs, strict=True):
+        for generators, (_, size) in zip(self.images(), self._runs, strict=True):
             # The equations outside the sufficient basis hold to second order, so no gradient flows through it.
             basis = self.sufficient_basis(generators.detach())
             images = torch.einsum("knr,knc->krc", basis, generators).unflatten(-1, (size, size))
@@ -102,7 +110,7 @@ class LieRepresentation(Representation):
     @torch.no_grad()
     def bracket_error(self) -> float:
         """Norm of the bracket defects relative to that of ``d rho`` itself; 0 for a homomorphism."""
-        size = torch.stack([generators.square().sum() for generators in self.generators]).sum()
+        size = torch.stack([images.square().sum() for images in self.images()]).sum()
         defect = self.penalty(self.generators[0])
         return float((defect / size.clamp_min(torch.finfo(size.dtype).tiny)).sqrt())
 

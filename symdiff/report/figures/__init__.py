@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from symdiff.report.canvas import Plate
-from symdiff.report.figures import bound, equivariance, isotypic, linear_part, maps, model, process, training
+from symdiff.report.figures import bound, equivariance, isotypic, linear_part, manifold, maps, model, process, training
 from symdiff.report.rundata import RunData
 
 _FIGURES = (
@@ -19,6 +19,9 @@ _FIGURES = (
     model.block_structure,
     process.gauges,
     process.translation_norm,
+    manifold.plane_of_steps,
+    manifold.plane_of_products,
+    manifold.ball,
 )
 
 _OF_PROCESS: tuple[Callable[[Mapping[str, Any]], Plate | None], ...] = (
