@@ -45,6 +45,13 @@ class GeomstatsFamily(AffineSteps):
         super().__init__(observation_shape, options)
         library.refuse_other_backend()
 
+    @property
+    def title(self) -> str:
+        """With the manifold: ``affine steps on SO(4)``."""
+        n = self.options.n
+        called = {"so": f"SO({n})", "se": f"SE({n})", "gl+": f"GL+({n})"}
+        return f"affine steps on {called.get(self.options.manifold, f'{self.options.manifold}({n})')}"
+
     @cached_property
     def manifold(self) -> Manifold:
         """The group of the blocks."""

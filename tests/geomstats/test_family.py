@@ -146,3 +146,11 @@ def silent(model: HAE) -> None:
     with torch.no_grad():
         for parameter in (*model.encoder.network[-1].parameters(), *model.decoder.network[-1].parameters()):
             parameter.zero_()
+
+
+@pytest.mark.parametrize(
+    ("manifold", "title"), [("so", "SO(3)"), ("se", "SE(3)"), ("gl+", "GL+(3)"), ("triangular", "triangular(3)")]
+)
+def test_a_report_says_on_which_manifold(manifold: str, title: str) -> None:
+    family = GeomstatsFamily((1, 2, 2), GeomstatsOptions(manifold=manifold, n=3))
+    assert family.title == f"affine steps on {title}"
