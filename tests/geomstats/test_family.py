@@ -15,6 +15,7 @@ from symdiff.options import check_options
 from symdiff.training import objective
 from symdiff.trajectories import Trajectories, record
 from symdiff_affine.family import AffineFamily
+from symdiff_geomstats.family import GeomstatsFamily
 from symdiff_geomstats.manifolds import KINDS
 from symdiff_geomstats.options import GeomstatsOptions
 from symdiff_geomstats.representations import ManifoldLie, ManifoldMLP
