@@ -36,7 +36,15 @@ def test_the_law_holds_by_construction_and_says_so(found: Result) -> None:
     law = found.verdict.claims["law"]
     assert law.status == "supported"
     assert "by construction, an untrained encoder is as equivariant" in law.evidence
-    assert found.verdict.structured == "inconclusive"  # what the process does was not asked
+
+
+def test_what_the_process_does_is_asked_of_the_denoiser(found: Result) -> None:
+    content = found.verdict.claims["content"]
+    assert (content.status, found.verdict.structured) == ("not supported", "not supported")
+    assert "smallest skill of the denoiser's equivariance" in content.evidence
+    assert found.title == "SO(2)"
+    assert found.process["equivariance"]["lie"]["generators"] == 1
+    assert found.descriptions["character_norm"].startswith("``<chi_rho, chi_rho>``")
 
 
 def test_the_diagnostics_of_the_group_are_there_and_the_share_outside_is_told(found: Result) -> None:

@@ -253,7 +253,10 @@ def test_without_the_model_the_reason_is_told_and_the_recording_is_still_describ
     process = found(Turns, None, of_closed, absent="the model is not at hand: lost")
     assert process["absent"] == "the model is not at hand: lost"
     assert process["isotypic"]["levels"]
-    assert process["words"][0] == "Whether the model commutes with C4 was not measured: the model is not at hand: lost."
+    assert (
+        process["words"][0]
+        == "Whether the model commutes with the C4 group was not measured: the model is not at hand: lost."
+    )
     claim = equivariant_content(process, LIMITS)
     assert claim.status == "inconclusive"
     assert "lost" in claim.evidence
