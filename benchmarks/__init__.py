@@ -9,6 +9,7 @@ BENCHMARKS = {
     "decomposition": "decomposing matrices: time and memory by size, with the timings of another decomposer",
     "decomposition_accuracy": "decomposing matrices: right, unresolved and wrong answers by noise",
     "forms": "what the main job finds: every form of rho side by side, over seeds",
+    "equivariant": "an encoder equivariant by construction, against plain PyTorch",
     "jacobian": "the linear part of the steps by products alone, against matrices: cost and error",
     "manifold": "exponentials and logarithms on manifolds beside geomstats called for each matrix",
     "recording": "recording trajectories: cost by trajectories, steps and pixels",

@@ -175,7 +175,7 @@ class LearnedRun(Run):
 
     def _decompose(self, evaluation: Evaluation) -> Structure:
         """How the trained rho decomposes, beside the closed forms of the same dimension."""
-        references = {name: _double(model) for name, model in self.fit.references.items()}
+        references = {name: self._evaluated(model) for name, model in self.fit.references.items()}
         return split(evaluation, references, self.fit.form, self.resamples, pictures_of=self.pictures_of)
 
     @torch.no_grad()
@@ -184,12 +184,12 @@ class LearnedRun(Run):
         seed = self.config.seed
         sequences = self._held_out(HELD_OUT_LENGTH, HELD_OUT_SEQUENCES)
         elements = self._held_out(1, ELEMENTS).actions[:, 0]
-        untrained = self.family.model(self.latent, seed + 1).double().eval()
+        untrained = self._evaluated(self.family.model(self.latent, seed + 1))
         exact = self.fit.references.get("exact")
-        reference = None if exact is None else _double(exact)
+        reference = None if exact is None else self._evaluated(exact)
         evaluation = Evaluation(
             family=self.family,
-            model=_double(self.fit.model),
+            model=self._evaluated(self.fit.model),
             trajectories=self.test_part,
             sequences=sequences,
             elements=elements,
@@ -201,6 +201,10 @@ class LearnedRun(Run):
         if reference is None:
             return evaluation
         return replace(evaluation, reference_energy=action_energy(evaluation.with_model(reference)).value)
+
+    def _evaluated(self, model: HAE) -> HAE:
+        """A copy in float64 on the CPU, in the form in which the family evaluates it."""
+        return self.family.for_evaluation(copy.deepcopy(model).cpu().double().eval())
 
     def _held_out(self, length: int, n: int) -> Sequences:
         """`n` held-out sequences of `length` actions, shorter where steps outside the group leave no such run."""
@@ -235,7 +239,7 @@ class LearnedRun(Run):
             models[name if name not in models else f"{name} (closed form)"] = reference
         rows: dict[str, dict[str, Any]] = {}
         for name, model in models.items():
-            found = estimates if name == self.fit.form else headline(evaluation.with_model(_double(model)))
+            found = estimates if name == self.fit.form else headline(evaluation.with_model(self._evaluated(model)))
             rows[name] = {key: found[key].value for key in HEADLINE if key in found}
             rows[name]["caution"] = found["action_energy"].caution
         rows["pca"] = dict(pca_row(evaluation, self.train_sample, self.latent))
@@ -248,7 +252,7 @@ class LearnedRun(Run):
 
         def loss(model: HAE) -> float:
             with torch.no_grad():
-                return float(objective(_double(model), evaluation.sequences, self.family.options, 0.0).loss)
+                return float(objective(self._evaluated(model), evaluation.sequences, self.family.options, 0.0).loss)
 
         return loss(self.fit.model), loss(self.longer.model)
 
@@ -261,9 +265,7 @@ def _of_diagnostics(estimates: Mapping[str, Estimate]) -> dict[str, str]:
     """What plugins say of their diagnostics: the first paragraphs of the functions' docstrings."""
     documented = {name: inspect.getdoc(diagnostic) for name, diagnostic in load_plugins().diagnostics.items()}
     return {
-        name: " ".join(text.split("\n\n")[0].split()) for name, text in documented.items() if text and name in estimates
+        name: " ".join(text.split("\n\n")[0].replace("``", "").split())
+        for name, text in documented.items()
+        if text and name in estimates
     }
-
-
-def _double(model: HAE) -> HAE:
-    return copy.deepcopy(model).cpu().double().eval()

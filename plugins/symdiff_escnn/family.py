@@ -19,6 +19,7 @@ from symdiff_escnn import closed_form, latent
 from symdiff_escnn.action import Action
 from symdiff_escnn.convolution import convolutional, refuse_unfit
 from symdiff_escnn.elements import PlaneGroup, rotation
+from symdiff_escnn.export import PlainDecoder, PlainEncoder
 from symdiff_escnn.fields import Fields
 from symdiff_escnn.irreps import Irrep, irreps
 from symdiff_escnn.layers import perceptron
@@ -290,6 +291,13 @@ class EscnnFamily(GroupFamily):
             fit_linear_decoder(model, sequences)
         else:
             super().initialise(model, sequences)
+
+    def for_evaluation(self, model: HAE) -> HAE:
+        """Equivariant networks as plain PyTorch; see `symdiff_escnn.export`."""
+        encoder, decoder = model.encoder, model.decoder
+        if not isinstance(encoder, EquivariantEncoder) or not isinstance(decoder, EquivariantDecoder):
+            return model
+        return HAE(PlainEncoder(encoder), model.representation, PlainDecoder(decoder)).eval()
 
     def references(self, latent: int, sequences: Sequences) -> dict[str, HAE]:
         """Equivariant principal components, with the exact rho."""

@@ -44,7 +44,7 @@ def test_what_the_process_does_is_asked_of_the_denoiser(found: Result) -> None:
     assert "smallest skill of the denoiser's equivariance" in content.evidence
     assert found.title == "SO(2)"
     assert found.process["equivariance"]["lie"]["generators"] == 1
-    assert found.descriptions["character_norm"].startswith("``<chi_rho, chi_rho>``")
+    assert found.descriptions["character_norm"].startswith("<chi_rho, chi_rho>: the dimension")
 
 
 def test_the_diagnostics_of_the_group_are_there_and_the_share_outside_is_told(found: Result) -> None:
