@@ -109,6 +109,7 @@ def definitions(about: object, names: tuple[str, ...]) -> str:
 def _place(about: object, name: str) -> str:
     found = getattr(type(about), name, None)
     found = found.fget if isinstance(found, property) else found
+    found = inspect.unwrap(found) if callable(found) else found
     try:
         file, line = inspect.getsourcefile(found), inspect.getsourcelines(found)[1]  # type: ignore[arg-type]
     except (TypeError, OSError):

@@ -61,9 +61,9 @@ class Subject:
         with double():
             g = self.family.sample(n, self.generator(stream))
         g = g.double() if g.is_floating_point() else g
-        if self.seed % 2 == 0 and g.shape[1:] == torch.Size(self.family.element_shape):
-            g = torch.cat([self.family.identity().to(g)[None], g[1:]])
-        return g
+        e = self.family.identity().to(g)
+        fits = e.shape == g.shape[1:]  # if not, the law of the identity says so
+        return torch.cat([e[None], g[1:]]) if self.seed % 2 == 0 and fits else g
 
     def haar(self) -> Tensor | None:
         """`haar_elements` in float64."""

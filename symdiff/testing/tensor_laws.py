@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import product
 from typing import NamedTuple
 
 import torch
@@ -59,16 +60,19 @@ def assert_batches(family: GroupFamily, g: Tensor, h: Tensor, x: Tensor, *, tole
 
 
 def assert_dtype_and_device_kept(family: GroupFamily, g: Tensor, h: Tensor, x: Tensor) -> None:
-    """Results are in the dtype and on the device of what they are made from; for float32 and for float64.
+    """Results are in the dtype and on the device of what they are made from; float32 and float64, CPU and GPU.
+
+    Only devices that are there are tested.
 
     Raises
     ------
     LawError
         One is not.
     """
-    for dtype in (torch.float32, torch.float64):
-        cast = [a.to(dtype) if a.is_floating_point() else a for a in (g, h)]
-        for f in _functions(family, cast[0], cast[1], x.to(dtype)):
+    devices = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+    for device, dtype in product(devices, (torch.float32, torch.float64)):
+        cast = [a.to(device, dtype if a.is_floating_point() else None) for a in (g, h)]
+        for f in _functions(family, cast[0], cast[1], x.to(device, dtype)):
             found, like = f.call(*f.arguments), f.arguments[-1]
             kept = f.name == "distance" or (found.dtype, found.device) == (like.dtype, like.device)
             details = f"from {like.dtype} on {like.device} it makes {found.dtype} on {found.device}"

@@ -78,7 +78,8 @@ class CyclicTranslations(GroupFamily):
     def distance(self, g1: Tensor, g2: Tensor) -> Tensor:
         """The length of the shortest way around the torus."""
         apart = self._wrapped(g1 - g2)
-        return torch.linalg.vector_norm(torch.minimum(apart, apart.new_tensor(self.sides) - apart), dim=-1)
+        apart = torch.minimum(apart, apart.new_tensor(self.sides) - apart)
+        return apart.square().sum(-1).sqrt()
 
     def act(self, g: Tensor, x: Tensor) -> Tensor:
         """``(g x)[i, j] = x[i - dy, j - dx]``."""
@@ -155,7 +156,7 @@ class PixelRotations(GroupFamily):
 
     def distance(self, g1: Tensor, g2: Tensor) -> Tensor:
         """The length of the chord."""
-        return torch.linalg.vector_norm(g1 - g2, dim=-1)
+        return (g1 - g2).square().sum(-1).sqrt()
 
     def log(self, g: Tensor) -> Tensor:
         """The angle ``[..., 1]`` in (-pi, pi]."""
