@@ -1,0 +1,131 @@
+"""The conformance suite on the families of an installed plugin, in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
+from xml.etree import ElementTree
+
+from symdiff.errors import MissingExtraError, PluginError, RunError
+from symdiff.options import check_options
+from symdiff.plugins import load_plugins
+from symdiff.testing.suite import GroupFamilySuite
+
+SHAPE = (1, 8, 8)
+"""Shape of the images a family is made for unless another is asked for."""
+
+TEST_FILE = """\
+from symdiff.testing.checking import suites
+
+globals().update(suites({name!r}, {shape!r}, {options!r}))
+"""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a law came to on one family.
+
+    Attributes
+    ----------
+    family, law
+        Their names.
+    outcome
+        Whether the law holds, does not, or says nothing about the family.
+    message
+        How it fails, or why it is skipped.
+    """
+
+    family: str
+    law: str
+    outcome: Literal["passed", "failed", "skipped"]
+    message: str = ""
+
+
+def check_plugin(
+    name: str, shape: tuple[int, int, int] = SHAPE, options: Mapping[str, Any] | None = None
+) -> tuple[Checked, ...]:
+    """Every law on every family of a plugin; nothing if it brings no family.
+
+    Parameters
+    ----------
+    name
+        Of the entry point, or of a family, which is then the only one.
+    shape
+        ``(C, H, W)`` of the images the families are made for.
+    options
+        Options of the families, as on the command line.
+
+    Raises
+    ------
+    PluginError
+        There is no such plugin, or it is not usable.
+    ConfigError
+        An option is unknown or out of range.
+    MissingExtraError
+        pytest or hypothesis is not installed.
+    RunError
+        The tests could not be run.
+    """
+    if not suites(name, shape, options or {}):
+        return ()
+    with TemporaryDirectory(prefix="symdiff-check-") as folder:
+        test, report = Path(folder) / "test_families.py", Path(folder) / "report.xml"
+        test.write_text(TEST_FILE.format(name=name, shape=shape, options=dict(options or {})), encoding="utf-8")
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--tb=line"]
+        # Settings of the folder the user happens to be in decide nothing here.
+        command += ["-c", os.devnull, f"--rootdir={folder}", f"--junit-xml={report}", str(test)]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTEST_ADDOPTS": ""}
+        ran = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+        # 0: all passed, 1: some failed.
+        if ran.returncode not in (0, 1) or not report.exists():
+            last = (ran.stderr.strip() or ran.stdout.strip()).splitlines()[-1:]
+            if "No module named pytest" in ran.stderr:
+                raise MissingExtraError(
+                    "`symdiff plugins check` needs pytest, which is not installed",
+                    "pip install 'symdiff-toolkit[testing]'",
+                )
+            raise RunError(f"the tests of plugin {name!r} could not be run: {' '.join(last)}", "--debug shows more")
+        return tuple(_checked(case) for case in ElementTree.parse(report).iter("testcase"))
+
+
+def suites(name: str, shape: tuple[int, int, int], options: Mapping[str, Any]) -> dict[str, type[GroupFamilySuite]]:
+    """A suite for every family of a plugin, by the name of a test class.
+
+    Raises
+    ------
+    PluginError
+        There is no such plugin, or it is not usable.
+    ConfigError
+        An option is unknown or out of range.
+    """
+    plugin = load_plugins().plugin(name)
+    status = plugin.status
+    if status.status != "ok":
+        cause = f": {status.cause}" if status.cause else ""
+        raise PluginError(f"plugin {status} is {status.status}{cause}", status.hint)
+    wanted = [family for family in plugin.families if name in (status.name, family.name)]
+    found: dict[str, type[GroupFamilySuite]] = {}
+    for cls in wanted:
+        chosen = check_options(cls.Options, dict(options), cls.name)
+        make = lambda self, cls=cls, chosen=chosen: cls.of(shape, chosen)  # noqa: E731
+        found[f"Test_{cls.name}"] = type(f"Test_{cls.name}", (GroupFamilySuite,), {"family": make})
+    return found
+
+
+def _checked(case: ElementTree.Element) -> Checked:
+    family = case.get("classname", "").rpartition("Test_")[2]
+    law = case.get("name", "").removeprefix("test_")
+    for kind in ("failure", "error"):
+        found = case.find(kind)
+        if found is not None:
+            return Checked(family, law, "failed", found.get("message", ""))
+    skipped = case.find("skipped")
+    if skipped is not None:
+        return Checked(family, law, "skipped", skipped.get("message", ""))
+    return Checked(family, law, "passed")
