@@ -11,6 +11,7 @@ import typer
 from symdiff.cli.flags import Debug, Json, Quiet, Verbose
 from symdiff.cli.outcome import Outcome
 
+
 class PluginKind(Enum):
     """What a plugin brings."""
 

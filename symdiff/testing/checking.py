@@ -12,10 +12,12 @@ from tempfile import TemporaryDirectory
 from typing import Any, Literal
 from xml.etree import ElementTree
 
-from symdiff.errors import MissingExtraError, PluginError, RunError
+from symdiff.errors import PluginError, RunError
+from symdiff.groups import FamilyOptions, GroupFamily
 from symdiff.options import check_options
 from symdiff.plugins import load_plugins
-from symdiff.testing.suite import GroupFamilySuite
+from symdiff.testing.failure import LawError
+from symdiff.testing.suite import GroupFamilySuite, libraries
 
 SHAPE = (1, 8, 8)
 """Shape of the images a family is made for unless another is asked for."""
@@ -48,7 +50,7 @@ class Checked:
 
 
 def check_plugin(
-    name: str, shape: tuple[int, int, int] = SHAPE, options: Mapping[str, Any] | None = None
+    name: str, shape: tuple[int, int, int] = SHAPE, options: Mapping[str, Mapping[str, Any]] | None = None
 ) -> tuple[Checked, ...]:
     """Every law on every family of a plugin; nothing if it brings no family.
 
@@ -59,7 +61,7 @@ def check_plugin(
     shape
         ``(C, H, W)`` of the images the families are made for.
     options
-        Options of the families, as on the command line.
+        Options by family: ``{family: {key: value}}``.
 
     Raises
     ------
@@ -74,9 +76,11 @@ def check_plugin(
     """
     if not suites(name, shape, options or {}):
         return ()
+    libraries()
+    chosen = {family: dict(values) for family, values in (options or {}).items()}
     with TemporaryDirectory(prefix="symdiff-check-") as folder:
         test, report = Path(folder) / "test_families.py", Path(folder) / "report.xml"
-        test.write_text(TEST_FILE.format(name=name, shape=shape, options=dict(options or {})), encoding="utf-8")
+        test.write_text(TEST_FILE.format(name=name, shape=shape, options=chosen), encoding="utf-8")
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--tb=line"]
         # Settings of the folder the user happens to be in decide nothing here.
         command += ["-c", os.devnull, f"--rootdir={folder}", f"--junit-xml={report}", str(test)]
@@ -85,16 +89,13 @@ def check_plugin(
         # 0: all passed, 1: some failed.
         if ran.returncode not in (0, 1) or not report.exists():
             last = (ran.stderr.strip() or ran.stdout.strip()).splitlines()[-1:]
-            if "No module named pytest" in ran.stderr:
-                raise MissingExtraError(
-                    "`symdiff plugins check` needs pytest, which is not installed",
-                    "pip install 'symdiff-toolkit[testing]'",
-                )
             raise RunError(f"the tests of plugin {name!r} could not be run: {' '.join(last)}", "--debug shows more")
         return tuple(_checked(case) for case in ElementTree.parse(report).iter("testcase"))
 
 
-def suites(name: str, shape: tuple[int, int, int], options: Mapping[str, Any]) -> dict[str, type[GroupFamilySuite]]:
+def suites(
+    name: str, shape: tuple[int, int, int], options: Mapping[str, Mapping[str, Any]]
+) -> dict[str, type[GroupFamilySuite]]:
     """A suite for every family of a plugin, by the name of a test class.
 
     Raises
@@ -104,18 +105,34 @@ def suites(name: str, shape: tuple[int, int, int], options: Mapping[str, Any]) -
     ConfigError
         An option is unknown or out of range.
     """
+    found: dict[str, type[GroupFamilySuite]] = {}
+    for cls in families(name):
+        checked = check_options(cls.Options, options.get(cls.name, {}), cls.name)
+        found[f"Test_{cls.name}"] = _suite(cls, shape, checked)
+    return found
+
+
+def families(name: str) -> list[type[GroupFamily]]:
+    """The families of the plugin called `name`, or the one family called so.
+
+    Raises
+    ------
+    PluginError
+        There is no such plugin, or it is not usable.
+    """
     plugin = load_plugins().plugin(name)
     status = plugin.status
     if status.status != "ok":
         cause = f": {status.cause}" if status.cause else ""
         raise PluginError(f"plugin {status} is {status.status}{cause}", status.hint)
-    wanted = [family for family in plugin.families if name in (status.name, family.name)]
-    found: dict[str, type[GroupFamilySuite]] = {}
-    for cls in wanted:
-        chosen = check_options(cls.Options, dict(options), cls.name)
-        make = lambda self, cls=cls, chosen=chosen: cls.of(shape, chosen)  # noqa: E731
-        found[f"Test_{cls.name}"] = type(f"Test_{cls.name}", (GroupFamilySuite,), {"family": make})
-    return found
+    return [family for family in plugin.families if name in (status.name, family.name)]
+
+
+def _suite(cls: type[GroupFamily], shape: tuple[int, int, int], options: FamilyOptions) -> type[GroupFamilySuite]:
+    def family(self: GroupFamilySuite) -> GroupFamily:
+        return cls.of(shape, options)
+
+    return type(f"Test_{cls.name}", (GroupFamilySuite,), {"family": family})
 
 
 def _checked(case: ElementTree.Element) -> Checked:
@@ -124,8 +141,9 @@ def _checked(case: ElementTree.Element) -> Checked:
     for kind in ("failure", "error"):
         found = case.find(kind)
         if found is not None:
-            return Checked(family, law, "failed", found.get("message", ""))
+            message = found.get("message", "").removeprefix(f"{LawError.__module__}.{LawError.__name__}: ")
+            return Checked(family, law, "failed", message)
     skipped = case.find("skipped")
     if skipped is not None:
-        return Checked(family, law, "skipped", skipped.get("message", ""))
+        return Checked(family, law, "skipped", skipped.get("message", "").removeprefix("Skipped: "))
     return Checked(family, law, "passed")

@@ -83,7 +83,7 @@ class GroupFamilySuite:
 
 def _test(name: str, law: Law) -> Callable[[GroupFamilySuite], None]:
     def test(self: GroupFamilySuite) -> None:
-        hypothesis, pytest = _libraries()
+        hypothesis, pytest = libraries()
         if name in self.not_applicable:
             pytest.skip(self.not_applicable[name])
         subject = self.subject()
@@ -117,7 +117,14 @@ def _settings(hypothesis: Any, examples: int, law: Law) -> Any:
     )
 
 
-def _libraries() -> tuple[Any, Any]:
+def libraries() -> tuple[Any, Any]:
+    """The modules hypothesis and pytest, which only a test of the suite needs.
+
+    Raises
+    ------
+    MissingExtraError
+        One is not installed.
+    """
     try:
         import hypothesis
         import hypothesis.strategies
