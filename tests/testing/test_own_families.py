@@ -26,6 +26,7 @@ class TestPixelRotations(GroupFamilySuite):
 
 class TestAffine(GroupFamilySuite):
     latent = 4
+    examples = 8
 
     def family(self) -> GroupFamily:
         return AffineFamily((1, 3, 4))
@@ -33,17 +34,18 @@ class TestAffine(GroupFamilySuite):
 
 class TestExactAffine(GroupFamilySuite):
     latent = 4
+    examples = 3
 
     def family(self) -> GroupFamily:
         return AffineFamily((1, 3, 4), AffineOptions(rho="exact"))
 
 
-class TestQuarterTurns(GroupFamilySuite):
+class TestThirdsOfATurn(GroupFamilySuite):
     latent = 8
     examples = 3
 
     def family(self) -> GroupFamily:
-        return plane("C4")
+        return plane("C3", (1, 6, 6))
 
 
 class TestDihedralOfTheSquare(GroupFamilySuite):
@@ -51,15 +53,7 @@ class TestDihedralOfTheSquare(GroupFamilySuite):
     examples = 3
 
     def family(self) -> GroupFamily:
-        return plane("D4")
-
-
-class TestThirdsOfATurnAndMirrors(GroupFamilySuite):
-    latent = 8
-    examples = 3
-
-    def family(self) -> GroupFamily:
-        return plane("D3")
+        return plane("D4", (1, 5, 5))
 
 
 class TestRotations(GroupFamilySuite):
@@ -67,7 +61,7 @@ class TestRotations(GroupFamilySuite):
     examples = 3
 
     def family(self) -> GroupFamily:
-        return plane("SO2", (1, 6, 6))
+        return plane("SO2", (1, 5, 5))
 
 
 class TestRotationsAndMirrors(GroupFamilySuite):
@@ -79,5 +73,7 @@ class TestRotationsAndMirrors(GroupFamilySuite):
 
 
 class TestGeomstats(GroupFamilySuite):
+    examples = 3
+
     def family(self) -> GroupFamily:
         return GeomstatsFamily((1, 2, 3), GeomstatsOptions(manifold="triangular", n=2))
