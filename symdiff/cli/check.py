@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 def check(
     name: Annotated[str, typer.Argument(help="Of a plugin or of a group family.")],
     shape: Annotated[str, typer.Option(metavar="C,H,W", help="Shape of the images the group acts on.")] = "1,8,8",
+    latent: Annotated[
+        int | None, typer.Option(help="Latent dimension of the models; default: the family's own.")
+    ] = None,
     option: Annotated[
         list[str] | None,
         typer.Option("--option", "-o", metavar="KEY=VALUE", help="Option of the family; FAMILY.KEY=VALUE of several."),
@@ -33,7 +36,7 @@ def check(
     names = [family.name for family in families(name)]
     candidates = parse_pairs(option, names) if option and names else {}
     given = {family: {key: values[-1] for key, values in keys.items()} for family, keys in candidates.items()}
-    checked = check_plugin(name, _shape(shape), given)
+    checked = check_plugin(name, _shape(shape), given, latent)
     failed = [item for item in checked if item.outcome == "failed"]
     document = {
         "schema": "symdiff.plugin-check/1",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from symdiff.groups import GroupFamily
@@ -10,7 +11,14 @@ from symdiff.testing.failure import require, require_close, require_equal
 from symdiff.testing.group_laws import TOLERANCE
 
 
-def assert_left_action(family: GroupFamily, g2: Tensor, g1: Tensor, x: Tensor, *, tolerance: float = TOLERANCE) -> None:
+def assert_left_action(
+    family: GroupFamily,
+    g2: Shaped[Tensor, "n *element"],
+    g1: Shaped[Tensor, "n *element"],
+    x: Float[Tensor, "n c h w"],
+    *,
+    tolerance: float = TOLERANCE,
+) -> None:
     """``g2 (g1 x) = (g2 g1) x`` and ``e x = x``, on the observed part of x.
 
     Parameters
@@ -32,7 +40,14 @@ def assert_left_action(family: GroupFamily, g2: Tensor, g1: Tensor, x: Tensor, *
     require_close(family.act(e, x), x, "act(e, x) = x", family, ("act", "identity"), {"e": e}, tolerance)
 
 
-def assert_linear_action(family: GroupFamily, g: Tensor, x: Tensor, y: Tensor, *, tolerance: float = TOLERANCE) -> None:
+def assert_linear_action(
+    family: GroupFamily,
+    g: Shaped[Tensor, "n *element"],
+    x: Float[Tensor, "n c h w"],
+    y: Float[Tensor, "n c h w"],
+    *,
+    tolerance: float = TOLERANCE,
+) -> None:
     """``g (2 x - 3 y) = 2 g x - 3 g y``.
 
     Raises
@@ -45,7 +60,9 @@ def assert_linear_action(family: GroupFamily, g: Tensor, x: Tensor, y: Tensor, *
     require_close(left, right, "act(g, 2 x - 3 y) = 2 act(g, x) - 3 act(g, y)", family, ("act",), {"g": g}, tolerance)
 
 
-def assert_observed(family: GroupFamily, g: Tensor, x: Tensor, *, tolerance: float = TOLERANCE) -> None:
+def assert_observed(
+    family: GroupFamily, g: Shaped[Tensor, "n *element"], x: Float[Tensor, "n c h w"], *, tolerance: float = TOLERANCE
+) -> None:
     """`observed` is a projection that commutes with the action.
 
     Raises
@@ -62,7 +79,9 @@ def assert_observed(family: GroupFamily, g: Tensor, x: Tensor, *, tolerance: flo
     require_close(left, right, law, family, ("observed", "act"), {"g": g}, tolerance)
 
 
-def assert_isotypic(family: GroupFamily, g: Tensor, x: Tensor, *, tolerance: float = TOLERANCE) -> None:
+def assert_isotypic(
+    family: GroupFamily, g: Shaped[Tensor, "n *element"], x: Float[Tensor, "n c h w"], *, tolerance: float = TOLERANCE
+) -> None:
     """The isotypic components sum to ``observed(x)``, and each is moved within itself.
 
     Raises
@@ -82,7 +101,9 @@ def assert_isotypic(family: GroupFamily, g: Tensor, x: Tensor, *, tolerance: flo
         require_close(moved[name], family.act(g, part), law, family, look_at, {"g": g}, tolerance)
 
 
-def assert_haar_closed(family: GroupFamily, elements: Tensor, *, tolerance: float = TOLERANCE) -> None:
+def assert_haar_closed(
+    family: GroupFamily, elements: Shaped[Tensor, "order *element"], *, tolerance: float = TOLERANCE
+) -> None:
     """The elements of a finite group: none twice, and every product is one of them.
 
     Raises
@@ -106,7 +127,12 @@ def assert_haar_closed(family: GroupFamily, elements: Tensor, *, tolerance: floa
 
 
 def assert_haar_average(
-    family: GroupFamily, elements: Tensor, g: Tensor, x: Tensor, *, tolerance: float = TOLERANCE
+    family: GroupFamily,
+    elements: Shaped[Tensor, "order *element"],
+    g: Shaped[Tensor, "n *element"],
+    x: Float[Tensor, "n c h w"],
+    *,
+    tolerance: float = TOLERANCE,
 ) -> None:
     """The average of an observation over `haar_elements` is invariant under every element.
 

@@ -25,7 +25,7 @@ SHAPE = (1, 8, 8)
 TEST_FILE = """\
 from symdiff.testing.checking import suites
 
-globals().update(suites({name!r}, {shape!r}, {options!r}))
+globals().update(suites({name!r}, {shape!r}, {options!r}, {latent!r}))
 """
 
 
@@ -50,7 +50,10 @@ class Checked:
 
 
 def check_plugin(
-    name: str, shape: tuple[int, int, int] = SHAPE, options: Mapping[str, Mapping[str, Any]] | None = None
+    name: str,
+    shape: tuple[int, int, int] = SHAPE,
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+    latent: int | None = None,
 ) -> tuple[Checked, ...]:
     """Every law on every family of a plugin; nothing if it brings no family.
 
@@ -62,6 +65,8 @@ def check_plugin(
         ``(C, H, W)`` of the images the families are made for.
     options
         Options by family: ``{family: {key: value}}``.
+    latent
+        Latent dimension of the models; ``None`` for the families' own.
 
     Raises
     ------
@@ -74,13 +79,13 @@ def check_plugin(
     RunError
         The tests could not be run.
     """
-    if not suites(name, shape, options or {}):
+    if not suites(name, shape, options or {}, latent):
         return ()
     libraries()
     chosen = {family: dict(values) for family, values in (options or {}).items()}
     with TemporaryDirectory(prefix="symdiff-check-") as folder:
         test, report = Path(folder) / "test_families.py", Path(folder) / "report.xml"
-        test.write_text(TEST_FILE.format(name=name, shape=shape, options=chosen), encoding="utf-8")
+        test.write_text(TEST_FILE.format(name=name, shape=shape, options=chosen, latent=latent), encoding="utf-8")
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--tb=line"]
         # Settings of the folder the user happens to be in decide nothing here.
         command += ["-c", os.devnull, f"--rootdir={folder}", f"--junit-xml={report}", str(test)]
@@ -94,7 +99,7 @@ def check_plugin(
 
 
 def suites(
-    name: str, shape: tuple[int, int, int], options: Mapping[str, Mapping[str, Any]]
+    name: str, shape: tuple[int, int, int], options: Mapping[str, Mapping[str, Any]], latent: int | None = None
 ) -> dict[str, type[GroupFamilySuite]]:
     """A suite for every family of a plugin, by the name of a test class.
 
@@ -108,7 +113,7 @@ def suites(
     found: dict[str, type[GroupFamilySuite]] = {}
     for cls in families(name):
         checked = check_options(cls.Options, options.get(cls.name, {}), cls.name)
-        found[f"Test_{cls.name}"] = _suite(cls, shape, checked)
+        found[f"Test_{cls.name}"] = _suite(cls, shape, checked, latent)
     return found
 
 
@@ -128,11 +133,13 @@ def families(name: str) -> list[type[GroupFamily]]:
     return [family for family in plugin.families if name in (status.name, family.name)]
 
 
-def _suite(cls: type[GroupFamily], shape: tuple[int, int, int], options: FamilyOptions) -> type[GroupFamilySuite]:
+def _suite(
+    cls: type[GroupFamily], shape: tuple[int, int, int], options: FamilyOptions, latent: int | None
+) -> type[GroupFamilySuite]:
     def family(self: GroupFamilySuite) -> GroupFamily:
         return cls.of(shape, options)
 
-    return type(f"Test_{cls.name}", (GroupFamilySuite,), {"family": family})
+    return type(f"Test_{cls.name}", (GroupFamilySuite,), {"family": family, "latent": latent})
 
 
 def _checked(case: ElementTree.Element) -> Checked:

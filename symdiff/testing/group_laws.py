@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from symdiff.groups import GroupFamily
@@ -13,7 +14,12 @@ TOLERANCE = 1e-9
 
 
 def assert_associative(
-    family: GroupFamily, g3: Tensor, g2: Tensor, g1: Tensor, *, tolerance: float = TOLERANCE
+    family: GroupFamily,
+    g3: Shaped[Tensor, "n *element"],
+    g2: Shaped[Tensor, "n *element"],
+    g1: Shaped[Tensor, "n *element"],
+    *,
+    tolerance: float = TOLERANCE,
 ) -> None:
     """``(g3 g2) g1 = g3 (g2 g1)``.
 
@@ -28,7 +34,7 @@ def assert_associative(
     require_equal(family, left, right, "(g3 g2) g1 = g3 (g2 g1)", ("compose",), given, tolerance)
 
 
-def assert_identity(family: GroupFamily, g: Tensor, *, tolerance: float = TOLERANCE) -> None:
+def assert_identity(family: GroupFamily, g: Shaped[Tensor, "n *element"], *, tolerance: float = TOLERANCE) -> None:
     """``e g = g = g e``, e being one element without batch dimensions.
 
     Raises
@@ -44,7 +50,7 @@ def assert_identity(family: GroupFamily, g: Tensor, *, tolerance: float = TOLERA
     require_equal(family, family.compose(g, e), g, "g e = g", look_at, {"g": g, "e": e}, tolerance)
 
 
-def assert_inverse(family: GroupFamily, g: Tensor, *, tolerance: float = TOLERANCE) -> None:
+def assert_inverse(family: GroupFamily, g: Shaped[Tensor, "n *element"], *, tolerance: float = TOLERANCE) -> None:
     """``g^-1 g = e = g g^-1``.
 
     Raises
@@ -60,10 +66,10 @@ def assert_inverse(family: GroupFamily, g: Tensor, *, tolerance: float = TOLERAN
 
 def assert_distance(
     family: GroupFamily,
-    g1: Tensor,
-    g2: Tensor,
-    g3: Tensor,
-    x: Tensor,
+    g1: Shaped[Tensor, "n *element"],
+    g2: Shaped[Tensor, "n *element"],
+    g3: Shaped[Tensor, "n *element"],
+    x: Float[Tensor, "n c h w"],
     *,
     symmetric: bool = True,
     tolerance: float = TOLERANCE,
@@ -102,7 +108,13 @@ def assert_distance(
     require_close(hidden, torch.zeros_like(apart), law, family, ("distance", "act"), given, 1e4 * tolerance)
 
 
-def assert_features(family: GroupFamily, g: Tensor, h: Tensor, *, tolerance: float = TOLERANCE) -> None:
+def assert_features(
+    family: GroupFamily,
+    g: Shaped[Tensor, "n *element"],
+    h: Shaped[Tensor, "n *element"],
+    *,
+    tolerance: float = TOLERANCE,
+) -> None:
     """Equal elements have equal features, however they were computed: ``features((g h) h^-1) = features(g)``.
 
     A learned rho sees an element through its features only. They are not when coordinates miss a modulo.

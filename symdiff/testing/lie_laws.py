@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from symdiff.groups import GroupFamily
@@ -13,7 +14,7 @@ STEP = 1e-3
 """How small the elements are whose commutator is compared with the bracket."""
 
 
-def assert_exponential(family: GroupFamily, g: Tensor, *, tolerance: float = TOLERANCE) -> None:
+def assert_exponential(family: GroupFamily, g: Shaped[Tensor, "n *element"], *, tolerance: float = TOLERANCE) -> None:
     """``exp(log g) = g``, ``log e = 0``, and ``exp(s X)`` is a one-parameter subgroup.
 
     Raises
@@ -30,7 +31,14 @@ def assert_exponential(family: GroupFamily, g: Tensor, *, tolerance: float = TOL
     require_equal(family, left, right, "exp(0.3 X) exp(0.4 X) = exp(0.7 X)", ("exp", "compose"), {"X": X}, tolerance)
 
 
-def assert_bracket(family: GroupFamily, X: Tensor, Y: Tensor, Z: Tensor, *, tolerance: float = TOLERANCE) -> None:
+def assert_bracket(
+    family: GroupFamily,
+    X: Float[Tensor, "n k"],
+    Y: Float[Tensor, "n k"],
+    Z: Float[Tensor, "n k"],
+    *,
+    tolerance: float = TOLERANCE,
+) -> None:
     """Bilinear, antisymmetric, with the Jacobi identity, and the commutator of the group to second order.
 
     Parameters
@@ -58,7 +66,7 @@ def assert_bracket(family: GroupFamily, X: Tensor, Y: Tensor, Z: Tensor, *, tole
     require_close(between, xy, law, family, ("bracket", "exp", "log", "compose"), given, 100 * STEP**2 * scale, 1)
 
 
-def assert_finite_gradients(family: GroupFamily, g: Tensor) -> None:
+def assert_finite_gradients(family: GroupFamily, g: Shaped[Tensor, "n *element"]) -> None:
     """`log` and `exp` have finite gradients, at the identity too.
 
     Raises

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from jaxtyping import Shaped
 from safetensors.torch import load, save
 from torch import Tensor
 
@@ -16,7 +17,12 @@ from symdiff.trajectories import Sequences
 
 @torch.no_grad()
 def assert_homomorphism(
-    rho: Representation, family: GroupFamily, g2: Tensor, g1: Tensor, *, tolerance: float = TOLERANCE
+    rho: Representation,
+    family: GroupFamily,
+    g2: Shaped[Tensor, "n *element"],
+    g1: Shaped[Tensor, "n *element"],
+    *,
+    tolerance: float = TOLERANCE,
 ) -> None:
     """``rho(g2 g1) = rho(g2) rho(g1)`` and ``rho(e) = 1``.
 
@@ -34,7 +40,9 @@ def assert_homomorphism(
 
 
 @torch.no_grad()
-def assert_representation(rho: Representation, family: GroupFamily, g: Tensor, latent: int) -> None:
+def assert_representation(
+    rho: Representation, family: GroupFamily, g: Shaped[Tensor, "n *element"], latent: int
+) -> None:
     """Invertible block-diagonal matrices of the latent dimension, for any batch of elements.
 
     Raises

@@ -7,6 +7,7 @@ from itertools import product
 from typing import NamedTuple
 
 import torch
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from symdiff.groups import GroupFamily
@@ -22,7 +23,14 @@ class _Function(NamedTuple):
     """Dimensions of one item: of each argument, then of the result."""
 
 
-def assert_batches(family: GroupFamily, g: Tensor, h: Tensor, x: Tensor, *, tolerance: float = TOLERANCE) -> None:
+def assert_batches(
+    family: GroupFamily,
+    g: Shaped[Tensor, "n *element"],
+    h: Shaped[Tensor, "n *element"],
+    x: Float[Tensor, "n c h w"],
+    *,
+    tolerance: float = TOLERANCE,
+) -> None:
     """A batch is its items one by one; leading dimensions broadcast, and one element goes with a batch.
 
     Parameters
@@ -59,7 +67,9 @@ def assert_batches(family: GroupFamily, g: Tensor, h: Tensor, x: Tensor, *, tole
             require_close(f.call(*mixed), expected, law, family, (f.name,), None, tolerance, out)
 
 
-def assert_dtype_and_device_kept(family: GroupFamily, g: Tensor, h: Tensor, x: Tensor) -> None:
+def assert_dtype_and_device_kept(
+    family: GroupFamily, g: Shaped[Tensor, "n *element"], h: Shaped[Tensor, "n *element"], x: Float[Tensor, "n c h w"]
+) -> None:
     """Results are in the dtype and on the device of what they are made from; float32 and float64, CPU and GPU.
 
     Only devices that are there are tested.
@@ -81,7 +91,9 @@ def assert_dtype_and_device_kept(family: GroupFamily, g: Tensor, h: Tensor, x: T
             )
 
 
-def assert_pure(family: GroupFamily, g: Tensor, h: Tensor, x: Tensor) -> None:
+def assert_pure(
+    family: GroupFamily, g: Shaped[Tensor, "n *element"], h: Shaped[Tensor, "n *element"], x: Float[Tensor, "n c h w"]
+) -> None:
     """No function changes what it is given.
 
     Raises

@@ -20,7 +20,7 @@ def only_these(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_plugin_that_keeps_every_law_passes(symdiff, site):
     site.install_family("signs")
-    ran = symdiff("plugins", "check", "signs", "--shape", "1,2,3", "--json")
+    ran = symdiff("plugins", "check", "signs", "--shape", "1,2,3", "--latent", "4", "--json")
     assert (ran.code, ran.err) == (0, "")
     document = ran.document
     assert (document["schema"], document["status"]) == ("symdiff.plugin-check/1", "passed")
