@@ -50,6 +50,12 @@ class BlindProjectionError(RunError):
     code = "blind"
 
 
+class BrokenLawError(RunError):
+    """A group family does not keep the laws of a group, of its action or of its models."""
+
+    code = "law"
+
+
 class CutLocusError(RunError):
     """A matrix has no logarithm on its manifold, or more than one."""
 

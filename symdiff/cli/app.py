@@ -11,6 +11,7 @@ from symdiff.cli import plugins
 from symdiff.cli.analyze import analyze
 from symdiff.cli.decompose import decompose
 from symdiff.cli.doctor import doctor
+from symdiff.cli.new_plugin import new_plugin
 from symdiff.cli.process import process
 from symdiff.cli.record import record
 from symdiff.cli.report import report
@@ -39,6 +40,6 @@ def symdiff(
     """Is a diffusion process group-structured, under which group, into which parts, and how sure are we?"""
 
 
-for command in (analyze, record, process, decompose, report, doctor):
+for command in (analyze, record, process, decompose, report, new_plugin, doctor):
     app.command()(command)
 app.add_typer(plugins.app, name="plugins")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from symdiff.cli.check import check
 from symdiff.cli.flags import Debug, Json, Quiet, Verbose
 from symdiff.cli.outcome import Outcome
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from symdiff.plugins import Registry
 
 app = typer.Typer(help="Group families and what else plugins bring.")
+app.command()(check)
 
 
 @app.command("list")

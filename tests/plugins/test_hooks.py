@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 import re
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from symdiff.errors import ModelError, PluginError
 from symdiff.models import find_denoiser
 from symdiff.plugins import load_plugins, resolve
 from symdiff.process import model_of
+from symdiff.testing import LAWS
 from symdiff.trajectories import record
 
 HOOKS = [name for name in vars(hookspecs) if name.startswith("symdiff_")]
@@ -62,10 +64,15 @@ def test_every_hook_has_a_test(hook):
 
 def test_the_example_of_the_plugin_guide_works(site):
     guide = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
-    [example] = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
-    site.install("signs", example)
+    example, suite = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
+    site.install("signs", example, module="symdiff_signs")
     family = load_plugins().family("signs")(observation_shape=(1, 2, 2))
     assert family.act(family.identity(), family.sample(3)[:, None, None, None].expand(3, 1, 2, 2)).shape == (3, 1, 2, 2)
+    names: dict[str, object] = {}
+    exec(suite, names)
+    for law in LAWS:
+        with suppress(pytest.skip.Exception):
+            getattr(names["TestSigns"](), f"test_{law}")()
 
 
 def test_group_families_can_be_asked_for_by_name(site):

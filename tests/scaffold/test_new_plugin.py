@@ -1,0 +1,139 @@
+"""A plugin that is written works as it stands: its tests pass, and symdiff finds it."""
+
+from __future__ import annotations
+
+import os
+import py_compile
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from symdiff.errors import OutputError, UsageError
+from symdiff.scaffold import new_plugin
+
+COMMON = {".github/workflows/test.yml", ".gitignore", "README.md", "pyproject.toml"}
+
+KINDS = {
+    "group": {"symdiff_my_own/family.py", "tests/test_family.py"},
+    "source": {"symdiff_my_own/model.py", "tests/test_model.py"},
+    "diagnostic": {"symdiff_my_own/diagnostic.py", "tests/test_diagnostic.py"},
+}
+
+
+def installed(folder: Path, name: str) -> dict[str, str]:
+    """The environment of a process in which the package in `folder` is installed."""
+    module = f"symdiff_{name.replace('-', '_')}"
+    info = folder / f"{module}-0.1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: symdiff-{name}\nVersion: 0.1.0\n", encoding="utf-8")
+    entries = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]["entry-points"]
+    lines = "".join(f"{key} = {value}\n" for key, value in entries["symdiff"].items())
+    (info / "entry_points.txt").write_text(f"[symdiff]\n{lines}", encoding="utf-8")
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), *filter(None, sys.path)])}
+
+
+def run(environment: dict[str, str], folder: Path, *command: str) -> str:
+    ran = subprocess.run(
+        [sys.executable, *command], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return ran.stdout
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_exactly_these_files_are_written_and_they_are_python_and_toml(tmp_path, kind):
+    made = new_plugin("my-own", tmp_path, kind)
+    assert made.folder == tmp_path / "symdiff-my-own"
+    written = {file.relative_to(made.folder).as_posix() for file in made.folder.rglob("*") if file.is_file()}
+    assert written == set(made.files) == COMMON | {"symdiff_my_own/__init__.py"} | KINDS[kind]
+    for file in made.folder.rglob("*.py"):
+        py_compile.compile(str(file), doraise=True)
+    project = tomllib.loads((made.folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["entry-points"]["symdiff"] == {"my-own": "symdiff_my_own"}
+    assert not any("{{" in (made.folder / file).read_text(encoding="utf-8") for file in made.files)
+
+
+def test_its_own_tests_pass_and_symdiff_finds_it(tmp_path):
+    made = new_plugin("my-own", tmp_path, "group")
+    environment = installed(made.folder, "my-own")
+    out = run(environment, made.folder, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", "-rs")
+    assert "21 passed, 5 skipped" in out
+    assert "the family gives no log: it is no Lie group" in out
+    assert found(environment, tmp_path, "my-own") == ["ok", "my-own"]
+
+
+def test_the_tests_of_the_other_kinds_pass_and_symdiff_finds_them(tmp_path):
+    folders = []
+    for kind in ("source", "diagnostic"):
+        folder = new_plugin(f"my-{kind}", tmp_path, kind).folder
+        environment = installed(folder, f"my-{kind}")
+        folders.append(str(folder))
+    environment["PYTHONPATH"] = os.pathsep.join([folders[0], environment["PYTHONPATH"]])
+    out = run(environment, tmp_path, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", *folders)
+    assert "4 passed" in out
+    assert found(environment, tmp_path, "my-source", "my-diagnostic") == ["ok", "my-source", "ok", "my_diagnostic"]
+
+
+def found(environment: dict[str, str], folder: Path, *names: str) -> list[str]:
+    """Of each plugin, its status and what it brings, as a process in that environment sees them."""
+    code = (
+        "import sys; from symdiff.plugins import load_plugins\n"
+        "for p in map(load_plugins().plugin, sys.argv[1:]):\n"
+        "    print(p.status.status, *p.status.families, *p.sources, *p.diagnostics)"
+    )
+    return run({**environment, "SYMDIFF_LOAD_PLUGINS": ",".join(names)}, folder, "-c", code, *names).split()
+
+
+def test_the_family_is_short():
+    import symdiff.scaffold
+
+    template = Path(symdiff.scaffold.__file__).parent / "templates" / "group" / "family.py.j2"
+    lines = template.read_text(encoding="utf-8").split("element_shape = (2,)")[1].splitlines()
+    assert len([line for line in lines if line.strip()]) <= 32
+
+
+def test_nothing_is_overwritten(tmp_path):
+    folder = tmp_path / "symdiff-my-own"
+    folder.mkdir()
+    new_plugin("my-own", tmp_path)  # an empty folder is nothing to lose
+    mine = folder / "symdiff_my_own" / "family.py"
+    mine.write_text("mine", encoding="utf-8")
+    with pytest.raises(OutputError, match="exists and nothing is overwritten"):
+        new_plugin("my-own", tmp_path, "source")
+    assert mine.read_text(encoding="utf-8") == "mine"
+    assert not (folder / "symdiff_my_own" / "model.py").exists()
+    (tmp_path / "symdiff-file").write_text("", encoding="utf-8")
+    with pytest.raises(OutputError):
+        new_plugin("file", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("MyGroup", "try 'my-group'"),
+        ("my_group", "try 'my-group'"),
+        ("3d", "try 'd'"),
+        ("a--b", "try 'a-b'"),
+        ("../up", "try 'up'"),
+        ("", "use lower-case letters, digits and '-'"),
+        ("-", "use lower-case letters, digits and '-'"),
+        ("ends-", "try 'ends'"),
+        ("größe", "try 'gr-e'"),
+        ("x" * 41, "at most 40"),
+        ("symdiff-mine", "symdiff new-plugin mine"),
+    ],
+)
+def test_a_name_that_cannot_be_is_refused_with_one_that_can(tmp_path, name, hint):
+    with pytest.raises(UsageError, match="a plugin cannot be called") as caught:
+        new_plugin(name, tmp_path)
+    assert hint in caught.value.hint
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_name_of_an_installed_plugin_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="'affine' is installed already") as caught:
+        new_plugin("affine", tmp_path)
+    assert "geomstats" in caught.value.hint
