@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from symdiff.batch.directory import StudyDirectory, counts
 from symdiff.batch.engine import INTERRUPTED, Cause, Ended, Engine, Job
 from symdiff.batch.interrupts import Interrupts, interrupts
+from symdiff.batch.pages import Pages
 from symdiff.batch.study import Run
 from symdiff.progress import Progress
 
@@ -33,15 +34,15 @@ class Batch:
         Begin nothing more once a run has failed.
     progress
         Told how many runs ended.
-    written
-        Called after the status was written, to write the pages.
     """
 
     directory: StudyDirectory
     engine: Engine
     progress: Progress
     fail_fast: bool = False
-    written: Callable[[], None] = lambda: None
+
+    def __post_init__(self) -> None:
+        self.pages = Pages(self.directory)
 
     def run(self, chosen: Collection[str], *, retry_failed: bool = False) -> str:
         """Run the runs whose ids are `chosen` and that are to do; with `retry_failed` also those that failed.
@@ -115,8 +116,9 @@ class Batch:
         return self.directory.records[run.run_id].state == "failed"
 
     def _note(self, state: str) -> None:
+        """Write the status, and the pages: now and then while runs go on, and in any case at the end."""
         self.directory.write_status(state)
-        self.written()
+        self.pages.write(at_last=state != "running")
 
     def _show(self) -> None:
         number = counts(self.directory.records)
