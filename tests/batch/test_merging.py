@@ -20,7 +20,7 @@ def found(value: float | None, caution: str = "") -> Finding:
 
 
 def row(mean: float, half: float | None, better="lower") -> Row:
-    interval = None if half is None else (mean - half, mean + half)
+    interval = None if half is None else (float(mean - half), float(mean + half))
     return Row("m", "g", {}, (), {}, {}, {}, {"error": Figure(float(mean), interval, 3, better)})
 
 

@@ -122,9 +122,7 @@ def test_results_and_summary_hold_every_run(go, behaviour):
 
 
 def test_the_folders_of_the_author_are_not_told():
-    assert (
-        without_folders("diffusers:/home/me/models/pipe failed at ~/x/y.py:3") == "diffusers:…/pipe failed at …/y.py:3"
-    )
-    assert (
-        without_folders("see https://example.org/a/b and models/pipe") == "see https://example.org/a/b and models/pipe"
-    )
+    told = without_folders("diffusers:/home/me/models/pipe failed at ~/x/y.py:3")
+    assert told == "diffusers:…/pipe failed at …/y.py:3"
+    for harmless in ("https://example.org/a/b", "models/pipe", "3/4 of the runs"):
+        assert without_folders(harmless) == harmless
