@@ -163,6 +163,13 @@ class UnknownGroupError(PluginError):
 # --- exit codes 4, 5, 130 ---------------------------------------------------------------------
 
 
+class BatchError(SymdiffError):
+    """A study ended, and some of its runs failed."""
+
+    exit_code = 4
+    code = "batch"
+
+
 class GateError(SymdiffError):
     """A ``--fail-on`` condition holds."""
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from symdiff import __version__
-from symdiff.cli import plugins
+from symdiff.cli import batch, plugins
 from symdiff.cli.analyze import analyze
 from symdiff.cli.decompose import decompose
 from symdiff.cli.doctor import doctor
@@ -42,4 +42,5 @@ def symdiff(
 
 for command in (analyze, record, process, decompose, report, new_plugin, doctor):
     app.command()(command)
+app.add_typer(batch.app, name="batch")
 app.add_typer(plugins.app, name="plugins")
