@@ -94,7 +94,10 @@ def check_plugin(
         # 0: all passed, 1: some failed.
         if ran.returncode not in (0, 1) or not report.exists():
             last = (ran.stderr.strip() or ran.stdout.strip()).splitlines()[-1:]
-            raise RunError(f"the tests of plugin {name!r} could not be run: {' '.join(last)}", "--debug shows more")
+            raise RunError(
+                f"the tests of plugin {name!r} could not be run: {' '.join(last)}",
+                "test it from a file of its own, as `symdiff new-plugin` writes one: pytest then says more",
+            )
         return tuple(_checked(case) for case in ElementTree.parse(report).iter("testcase"))
 
 

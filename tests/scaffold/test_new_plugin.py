@@ -23,16 +23,12 @@ KINDS = {
 }
 
 
-def installed(folder: Path, name: str) -> dict[str, str]:
-    """The environment of a process in which the package in `folder` is installed."""
-    module = f"symdiff_{name.replace('-', '_')}"
-    info = folder / f"{module}-0.1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: symdiff-{name}\nVersion: 0.1.0\n", encoding="utf-8")
-    entries = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]["entry-points"]
-    lines = "".join(f"{key} = {value}\n" for key, value in entries["symdiff"].items())
-    (info / "entry_points.txt").write_text(f"[symdiff]\n{lines}", encoding="utf-8")
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), *filter(None, sys.path)])}
+def installed(*folders: Path) -> dict[str, str]:
+    """The environment of a process in which the packages in these folders are installed, for real."""
+    site = folders[0].parent / "site"
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--no-build-isolation"]
+    subprocess.run([*command, "--target", str(site), *map(str, folders)], check=True)
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(site), *filter(None, sys.path)])}
 
 
 def run(environment: dict[str, str], folder: Path, *command: str) -> str:
@@ -58,7 +54,7 @@ def test_exactly_these_files_are_written_and_they_are_python_and_toml(tmp_path, 
 
 def test_its_own_tests_pass_and_symdiff_finds_it(tmp_path):
     made = new_plugin("my-own", tmp_path, "group")
-    environment = installed(made.folder, "my-own")
+    environment = installed(made.folder)
     out = run(environment, made.folder, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", "-rs")
     assert "21 passed, 5 skipped" in out
     assert "the family gives no log: it is no Lie group" in out
@@ -66,13 +62,9 @@ def test_its_own_tests_pass_and_symdiff_finds_it(tmp_path):
 
 
 def test_the_tests_of_the_other_kinds_pass_and_symdiff_finds_them(tmp_path):
-    folders = []
-    for kind in ("source", "diagnostic"):
-        folder = new_plugin(f"my-{kind}", tmp_path, kind).folder
-        environment = installed(folder, f"my-{kind}")
-        folders.append(str(folder))
-    environment["PYTHONPATH"] = os.pathsep.join([folders[0], environment["PYTHONPATH"]])
-    out = run(environment, tmp_path, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", *folders)
+    folders = [new_plugin(f"my-{kind}", tmp_path, kind).folder for kind in ("source", "diagnostic")]
+    environment = installed(*folders)
+    out = run(environment, tmp_path, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", *map(str, folders))
     assert "4 passed" in out
     assert found(environment, tmp_path, "my-source", "my-diagnostic") == ["ok", "my-source", "ok", "my_diagnostic"]
 

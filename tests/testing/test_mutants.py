@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from symdiff.errors import MissingExtraError
 from symdiff.testing import LAWS, GroupFamilySuite, LawError
 from tests.testing.mutants import MUTANTS, Mutant, Steps
 
@@ -82,6 +85,18 @@ def test_laws_that_say_nothing_are_skipped_with_the_reason() -> None:
         TestBare().test_haar_elements()
     with pytest.raises(pytest.skip.Exception, match="drawn elsewhere"):
         TestBare().test_seed()
+
+
+def test_without_hypothesis_a_test_names_the_command_that_adds_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "hypothesis", None)
+    with pytest.raises(MissingExtraError, match="the conformance suite needs hypothesis") as caught:
+        GroupFamilySuite().test_identity()
+    assert caught.value.hint == "pip install 'symdiff-toolkit[testing]'"
+
+
+def test_importing_the_suite_imports_neither_pytest_nor_hypothesis() -> None:
+    code = "import sys, symdiff.testing; sys.exit(bool({'pytest', 'hypothesis'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_a_suite_without_a_family_says_what_to_define() -> None:
