@@ -251,10 +251,11 @@ def test_a_length_that_does_not_fit_is_refused_before_training_and_leaves_nothin
 
 
 def test_thorough_compares_with_a_longer_run(tmp_path: Path) -> None:
-    result = analyze(small(thorough=True, train_steps=20), tmp_path / "run")
+    config = small(thorough=True, train_steps=20, steps=6, trajectories=40, latent=4)
+    result = analyze(config, tmp_path / "run")
     [row] = [row for row in result.guarantees if row.condition == "training at its floor"]
     assert row.status != "unknown"
-    again = analyze(small(thorough=True, train_steps=20), tmp_path / "run", rescore=True)
+    again = analyze(config, tmp_path / "run", rescore=True)
     assert again.guarantees == result.guarantees
 
 
@@ -345,7 +346,7 @@ analyze(RunConfig.model_validate_json(sys.argv[1]), Path(sys.argv[2]))
 
 
 def test_a_run_killed_in_mid_training_resumes_to_the_same_result(tmp_path: Path) -> None:
-    config = small(train_steps=600)
+    config = small(train_steps=600, steps=8)
     whole = analyze(config, tmp_path / "whole")
     followed = [json.loads(line) for line in (tmp_path / "whole" / "metrics.jsonl").read_text().splitlines()]
     command = [sys.executable, "-c", RUN, config.model_dump_json(), str(tmp_path / "killed")]

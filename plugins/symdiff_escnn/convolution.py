@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 from contextlib import redirect_stdout
 
@@ -60,12 +61,14 @@ class ConvolutionalNetwork(nn.Module):
         before = np.random.get_state()  # noqa: NPY002
         np.random.seed(0)  # noqa: NPY002  # escnn draws from the global state: the same bases on every machine
         with redirect_stdout(sys.stderr):  # escnn prints while it solves for its bases
-            self.body = library_nn.SequentialModule(
+            body = library_nn.SequentialModule(
                 library_nn.R2Conv(self.source, middle, kernel, padding=kernel // 2), library_nn.ELU(middle),
                 library_nn.R2Conv(middle, middle, kernel, padding=kernel // 2), library_nn.ELU(middle),
                 library_nn.R2Conv(middle, target, action.side),
             )  # fmt: skip
         np.random.set_state(before)  # noqa: NPY002
+        # Layers of one kind share their bases through escnn's cache: what one is converted to, all would be.
+        self.body = copy.deepcopy(body)
 
     def forward(self, c: Float[Tensor, "*batch n"]) -> Float[Tensor, "*batch m"]:
         """Latents of the coordinates of images."""

@@ -106,6 +106,12 @@ def test_irreps_an_image_has_not_are_still_a_latent_space() -> None:
     assert decoder(encoder(torch.randn(2, *SHAPE))).shape == (2, *SHAPE)
 
 
+def test_what_one_convolutional_encoder_is_converted_to_the_next_is_not() -> None:
+    f = family("C4", (1, 6, 6), layers="conv", hidden=16)
+    f.encoder(4).double()
+    assert f.encoder(4)(torch.randn(2, 1, 6, 6)).dtype == torch.float32
+
+
 @pytest.mark.parametrize("group", ["C1", "C2", "C4", "D1", "D2", "D4"])
 @pytest.mark.parametrize("side", [5, 8])
 @torch.no_grad()
