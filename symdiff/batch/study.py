@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -61,13 +62,13 @@ class Run:
     config: RunConfig
     plugins: Mapping[str, str]
 
-    @property
+    @cached_property  # asked for at every look at the study, which may have a thousand runs
     def run_id(self) -> str:
         """Name of the run and of its directory: the configuration, the model's digest, the versions of plugins."""
         text = json.dumps([self.config.config_hash(), dict(self.plugins)], sort_keys=True)
         return f"{self.config.run_id.rpartition('-')[0]}-{hashlib.sha256(text.encode()).hexdigest()[:10]}"
 
-    @property
+    @cached_property
     def settings(self) -> dict[str, Any]:
         """The configuration, flat: flags, and options under ``family.key``."""
         flat = self.config.model_dump(mode="json", exclude={"options", "device"})
@@ -81,7 +82,7 @@ class Study:
     name: str
     runs: tuple[Run, ...]
 
-    @property
+    @cached_property
     def varying(self) -> tuple[str, ...]:
         """The settings in which runs of this study differ, options among the runs of their group."""
         found: dict[str, set[str]] = {}
