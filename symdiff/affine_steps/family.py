@@ -6,7 +6,7 @@ import math
 from typing import ClassVar, Literal
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from pydantic import Field
 from torch import Tensor
 
@@ -86,15 +86,14 @@ class AffineSteps(GroupFamily):
     ) -> Sequences:
         """Random windows of recorded steps; a step that is not in the group is in none of them."""
         a = trajectories.gauges[self.gauge_in_use(trajectories)]
-        windows = cut(trajectories, length, n, generator, usable=a.isfinite() & (a > 0))
+        windows = cut(trajectories, length, n, generator, usable=in_group(a))
         x = windows.observations
         steps = a[windows.times[:, :-1]].to(x.dtype)
         return Sequences(x, affine.from_step(x[:, :-1], x[:, 1:], steps), windows.times, windows.trajectory)
 
     def usable_steps(self, trajectories: Trajectories) -> Int[Tensor, " usable"]:
         """Steps of a recording that are in the group, in their order."""
-        a = trajectories.gauges[self.gauge_in_use(trajectories)]
-        return (a.isfinite() & (a > 0)).nonzero().squeeze(1).cpu()
+        return in_group(trajectories.gauges[self.gauge_in_use(trajectories)]).nonzero().squeeze(1).cpu()
 
     def steps(
         self, trajectories: Trajectories, which: Int[Tensor, " n"], when: Int[Tensor, " t"]
@@ -154,7 +153,7 @@ class AffineSteps(GroupFamily):
                 "the sampler also uses earlier estimates or a second call of the model: a is that of its first-order "
                 "form"
             )
-        outside = [int(i) for i in (~(a.isfinite() & (a > 0))).nonzero().flatten()]
+        outside = [int(i) for i in (~in_group(a)).nonzero().flatten()]
         if outside:
             named = ", ".join(f"step {i} (a = {float(a[i]):.3g})" for i in outside[:4])
             found.append(
@@ -165,3 +164,8 @@ class AffineSteps(GroupFamily):
             how = trajectories.info.get("clipping") or "x0hat was clipped"
             found.append(f"{how}: the step is then no affine function of the network's output")
         return found
+
+
+def in_group(a: Float[Tensor, " steps"]) -> Bool[Tensor, " steps"]:
+    """Whether a step of this scale is in the group: it is positive and finite."""
+    return a.isfinite() & (a > 0)

@@ -7,7 +7,7 @@ from typing import Any
 
 from symdiff.diagnostics.equivariant_content import equivariant_at, trivial
 from symdiff.diagnostics.thresholds import Thresholds
-from symdiff.process.ranges import figure, joined, ranges
+from symdiff.process.ranges import figure, ranges
 from symdiff.process.symmetry_words import (
     averaged_words,
     interpolation_words,
@@ -15,7 +15,7 @@ from symdiff.process.symmetry_words import (
     sampler_words,
     spectrum_words,
 )
-from symdiff.report.notation import number, setting
+from symdiff.report.notation import joined, number, setting
 
 Found = Mapping[str, Any]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from symdiff.report.notation import interval, number
+from symdiff.report.notation import interval, joined, number
 
 Level = Mapping[str, Any]
 
@@ -34,7 +34,7 @@ def ranges(levels: Sequence[Level], chosen: Iterable[int], alpha_bar: Mapping[fl
     if len(named) > most:
         left = sum(len(run) for run in runs[most - 1 :])
         named = [*named[: most - 1], f"{left} more levels"]
-    return ", ".join(named[:-1]) + (" and " if len(named) > 1 else "") + named[-1] if named else "no level"
+    return joined(named) or "no level"
 
 
 def _range(first: Level, last: Level, alpha_bar: Mapping[float, float]) -> str:
@@ -57,8 +57,3 @@ def measured(levels: Iterable[Level] | None, key: str | None = None) -> list[Lev
     return [
         level for level in levels or () if (level if key is None else level.get(key) or {}).get("value") is not None
     ]
-
-
-def joined(parts: Sequence[str]) -> str:
-    """``a, b and c``."""
-    return ", ".join(parts[:-1]) + (" and " if len(parts) > 1 else "") + parts[-1] if parts else ""

@@ -8,8 +8,8 @@ from typing import Any
 from symdiff.diagnostics.thresholds import Thresholds
 from symdiff.diagnostics.verdict import affine_at
 from symdiff.process.linear_words import linear_sentences
-from symdiff.process.ranges import figure, joined, measured, ranges
-from symdiff.report.notation import number, setting
+from symdiff.process.ranges import figure, measured, ranges
+from symdiff.report.notation import joined, number, setting
 
 NAMES = {"scalar": "One gain for all pixels", "diagonal": "One gain a pixel"}
 

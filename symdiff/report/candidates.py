@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
+from operator import itemgetter
 from typing import Any
 
-from symdiff.report.notation import interval, number
+from symdiff.report.notation import interval, joined, number
 from symdiff.result import Result, Status
 
 SAME = ("model", "label", "guidance", "sampler", "steps", "trajectories", "seed", "recording")
@@ -65,7 +66,9 @@ def ranking(results: Mapping[str, Result]) -> list[Candidate]:
     groups = _groups(results)
     candidates = [_candidate(name, groups[name], result) for name, result in results.items()]
     candidates.sort(key=lambda item: float("inf") if item.missed is None else item.missed)
-    return [replace(one, resolved=_apart(one, other)) for one, other in pairwise(candidates)] + candidates[-1:]
+    return [
+        replace(one, resolved=apart(one.interval, other.interval)) for one, other in pairwise(candidates)
+    ] + candidates[-1:]
 
 
 def in_words(candidates: Sequence[Candidate]) -> list[str]:
@@ -77,19 +80,19 @@ def in_words(candidates: Sequence[Candidate]) -> list[str]:
         by_status[item.content].append(_with_figure(item))
     found = []
     if by_status["supported"]:
-        found.append(f"The data support {_listed(by_status['supported'])}.")
+        found.append(f"The data support {joined(by_status['supported'])}.")
         if len(by_status["supported"]) > 1:
             found.append("Where one of these contains another, the larger says more: it implies the smaller.")
     else:
         found.append("The data support none of these groups.")
     if by_status["not supported"]:
-        found.append(f"They speak against {_listed(by_status['not supported'])}.")
+        found.append(f"They speak against {joined(by_status['not supported'])}.")
     if by_status["inconclusive"]:
-        found.append(f"Not settled: {_listed(by_status['inconclusive'])}.")
+        found.append(f"Not settled: {joined(by_status['inconclusive'])}.")
     measured = [item for item in candidates if item.missed is not None]
     together = [f"{a.group} and {b.group}" for a, b in pairwise(measured) if a.resolved is False]
     if together:
-        found.append(f"The order of {_listed(together)} is not resolved: their intervals overlap.")
+        found.append(f"The order of {joined(together)} is not resolved: their intervals overlap.")
     return found
 
 
@@ -98,9 +101,15 @@ def as_document(candidates: Sequence[Candidate]) -> list[dict[str, Any]]:
     return [asdict(item) for item in candidates]
 
 
+def apart(one: tuple[float, float] | None, other: tuple[float, float] | None) -> bool | None:
+    """Whether two intervals do not overlap; ``None`` where one is unknown."""
+    if one is None or other is None:
+        return None
+    return one[0] > other[1] or other[0] > one[1]
+
+
 def _candidate(name: str, group: str, result: Result) -> Candidate:
-    measured = [level for level in _missed(result) if level[0] is not None]
-    worst = max(measured, key=lambda level: float(level[0] or 0), default=(None, None, None))
+    worst = max(_missed(result), key=itemgetter(0), default=(None, None, None))
     law = result.diagnostics.get("equivariance_skill_whitened")
     content = result.verdict.claims.get("content")
     return Candidate(
@@ -114,15 +123,21 @@ def _candidate(name: str, group: str, result: Result) -> Candidate:
     )
 
 
-def _missed(result: Result) -> list[tuple[float | None, tuple[float, float] | None, int | float | None]]:
-    """Share of the spread of x0hat that is missed, its interval, and the timestep, at every level."""
+def _missed(result: Result) -> list[tuple[float, tuple[float, float] | None, int | float]]:
+    """Share of the spread of x0hat that is missed, its interval, and the timestep, at every level that has one."""
     acting = result.process.get("equivariance")
     if acting is not None:
-        found = [(level["error"], level["timestep"]) for level in acting.get("levels") or ()]
-        return [(error["value"], _pair(error["interval"]), timestep) for error, timestep in found]
+        return [
+            (level["error"]["value"], _pair(level["error"]["interval"]), level["timestep"])
+            for level in acting.get("levels") or ()
+            if level["error"]["value"] is not None
+        ]
     levels = result.process.get("shared_affine_r2_denoised") or ()
-    known = [level for level in levels if level["value"] is not None]
-    return [(1 - level["value"], _pair(level["interval"], complement=True), level["timestep"]) for level in known]
+    return [
+        (1 - level["value"], _pair(level["interval"], complement=True), level["timestep"])
+        for level in levels
+        if level["value"] is not None
+    ]
 
 
 def _pair(interval: Sequence[float] | None, *, complement: bool = False) -> tuple[float, float] | None:
@@ -147,18 +162,8 @@ def _groups(results: Mapping[str, Result]) -> dict[str, str]:
     return found
 
 
-def _apart(one: Candidate, other: Candidate) -> bool | None:
-    if one.interval is None or other.interval is None:
-        return None
-    return one.interval[0] > other.interval[1] or other.interval[0] > one.interval[1]
-
-
 def _with_figure(item: Candidate) -> str:
     if item.missed is None:
         return f"{item.group} (not measured)"
     figure = f"{number(item.missed)} {interval(item.interval)}"
     return f"{item.group} (misses {figure} of the spread of x̂₀ at t = {number(item.timestep)})"
-
-
-def _listed(items: Sequence[str]) -> str:
-    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from typing import Any
 
-from symdiff.report.candidates import SAME
+from symdiff.report.candidates import SAME, apart
 from symdiff.report.notation import interval, number
 from symdiff.result import Estimate, Result, Status
 
@@ -90,7 +90,9 @@ def manifold_ranking(results: Mapping[str, Result]) -> list[ManifoldCandidate]:
     )
     widest = next((item for item in candidates if item.manifold.startswith(WIDEST)), candidates[0])
     candidates = [replace(item, cost=_less(item.error, widest.error)) for item in candidates]
-    return [replace(one, resolved=_apart(one, other)) for one, other in pairwise(candidates)] + candidates[-1:]
+    return [
+        replace(one, resolved=apart(one.interval, other.interval)) for one, other in pairwise(candidates)
+    ] + candidates[-1:]
 
 
 def manifolds_in_words(candidates: Sequence[ManifoldCandidate]) -> list[str]:
@@ -160,9 +162,3 @@ def _ends(estimate: Estimate | None) -> Ends | None:
 
 def _less(value: float | None, reference: float | None) -> float | None:
     return None if value is None or reference is None else value - reference
-
-
-def _apart(one: ManifoldCandidate, other: ManifoldCandidate) -> bool | None:
-    if one.interval is None or other.interval is None:
-        return None
-    return one.interval[1] < other.interval[0]

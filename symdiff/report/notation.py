@@ -67,6 +67,11 @@ def seconds(value: float | None) -> str:
     return f"{minutes} min {rest:02d} s"
 
 
+def joined(parts: Sequence[str]) -> str:
+    """``a, b and c``."""
+    return ", ".join(parts[:-1]) + (" and " if len(parts) > 1 else "") + parts[-1] if parts else ""
+
+
 def _minus(text: str) -> str:
     """Set a leading hyphen as a minus sign."""
     return "\N{MINUS SIGN}" + text[1:] if text.startswith("-") else text
