@@ -30,7 +30,7 @@ $(STAMP): pyproject.toml constraints.txt
 	  echo "Choose another one with: make setup PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@test -x $(BIN)/python || "$(PYTHON)" -m venv .venv || { rm -rf .venv; \
 	  echo "\`$(PYTHON) -m venv\` failed; on Debian and Ubuntu it needs the package python3-venv." >&2; exit 1; }
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all,dev,docs]'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps escnn==1.0.11
 	@touch $@
 
