@@ -189,7 +189,7 @@ def test_what_has_no_invariant_subspace_is_irreducible(name: str, sigma: float, 
     assert torch.equal(found.basis, torch.eye(len(found.basis), dtype=torch.float64))
 
 
-@pytest.mark.parametrize("oblique", [False, True])
+@pytest.mark.parametrize("oblique", [False, pytest.param(True, marks=pytest.mark.long)])
 @pytest.mark.parametrize("sigma", [*NOISE, *LOUD])
 def test_noise_makes_an_answer_unresolved_and_never_wrong(sigma: float, oblique: bool) -> None:
     for number, (draw, flag) in enumerate(REDUCIBLE.values()):
