@@ -47,8 +47,8 @@ class Points(World):
 
     def moved(self, states: Array, moves: Array) -> Array:
         """Multiply on the left, ``R' = exp(a) R``."""
-        turned = rotations(moves) @ states.reshape(*states.shape[:-1], 3, 3)
-        return turned.reshape(states.shape)
+        turned: Array = (rotations(moves) @ states.reshape(*states.shape[:-1], 3, 3)).reshape(states.shape)
+        return turned
 
     def images(self, states: Array) -> NDArray[np.uint8]:
         """Seen along the third axis: a soft disc for every point; the discs are added and cut at white."""
