@@ -16,6 +16,7 @@ from torch.nn import functional
 from symdiff.decomposition import decompose
 from symdiff.errors import SymdiffError
 from symdiff.hae import HAE
+from symdiff.representations import Representation
 
 HORIZONS = (1, 8, 16, 64)
 ELEMENTS = 64
@@ -50,8 +51,7 @@ def figures(model: HAE, observations: Tensor, actions: Tensor, axes: Tensor) -> 
         * ``orthogonality``: the root of ``E|rho(g)^T rho(g) - I|_F^2``;
         * ``r2``: ``1 - E|h(o_2) - rho(g_1) h(o_1)|^2 / E|h(o_2) - mean h(o_2)|^2``;
         * ``bce``: `cross_entropy` of ``d(h(o_1))``, and ``bce_N`` of ``d(rho(g_N) ... rho(g_1) h(o_1))``;
-        * ``singular``: smallest over largest singular value of the latents, which a collapse sends to 0;
-        * ``blocks``: what `symdiff.decompose` finds of 64 of the matrices.
+        * ``singular``: smallest over largest singular value of the latents, which a collapse sends to 0.
     """
     rho = model.representation
     latents = model.encode(observations[:, :2])
@@ -79,13 +79,19 @@ def figures(model: HAE, observations: Tensor, actions: Tensor, axes: Tensor) -> 
         images = model.decode(paths[:IMAGES, n])
         found[f"bce_{n}"] = float(cross_entropy(images, observations[:IMAGES, n]).mean())
     singular = torch.linalg.svdvals(after)
-    return found | {"singular": float(singular[-1] / singular[0]), "blocks": blocks(r1[:ELEMENTS])}
+    return found | {"singular": float(singular[-1] / singular[0])}
 
 
-def blocks(matrices: Tensor) -> str:
-    """Blocks as ``2C + 2C``: dimension and type (R, C or H), one for every copy; else the verdict."""
+@torch.no_grad()
+def blocks(representation: Representation, actions: Tensor) -> str:
+    """What `symdiff.decompose` finds of the matrices of 64 actions, as blocks or as the verdict.
+
+    Blocks are written as ``2C + 2C``: dimension and type (R, C or H), one for every copy.
+
+    `representation` is in float64; the noise of the matrices is estimated, not given.
+    """
     try:
-        answer = decompose(matrices.double(), seed=0)
+        answer = decompose(representation(actions[:ELEMENTS].double()), seed=0)
     except SymdiffError as error:
         return error.message
     if answer.verdict != "decomposable":

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from symdiff.representations import LieRepresentation
 
 CHANNELS = 16
-HIDDEN = 128
+HIDDEN = 256
 FIRST_GAIN = 3.0
 """The decoder's first layer starts larger than usual, so that it can tell neighbours on the latent sphere apart."""
 
@@ -97,9 +97,20 @@ class SkewLieRepresentation(LieRepresentation):
             skew.append(((matrices - matrices.transpose(-1, -2)) / 2).flatten(-2))
         return skew
 
+    def projected(self) -> tuple[LieRepresentation, float]:
+        """As `LieRepresentation.projected`; the result is skew too.
+
+        Of skew matrices the bracket defect is skew, and so is its pull-back by commutators with them: no step of the
+        projection leaves the skew matrices.
+        """
+        with torch.no_grad():
+            for generators, skew in zip(self.generators, self.images(), strict=True):
+                generators.copy_(skew)
+        return super().projected()
+
     def bracket_defects(self) -> list[Tensor]:
         """The defects of the images, over all pairs of the basis."""
-        basis = torch.eye(self.generators[0].shape[1])
+        basis = torch.eye(self.generators[0].shape[1]).to(self.generators[0])
         brackets = self.bracket(basis[:, None], basis[None])
         defects = []
         for images, (_, size) in zip(self.images(), self._runs, strict=True):
