@@ -16,6 +16,7 @@ BENCHMARKS = {
     "recording_memory": "recordings of more than 8 GB: resident memory while they are written and read",
     "recording_overhead": "recording to disk over the bare loop of sampling, paired",
     "streaming": "random windows: from our store, npy, HDF5 and zarr",
+    "published": "the world on which the homomorphism autoencoder was shown: our recipe beside the published code",
     "process": "the section on the process: time of each part, and its share of the analysis",
 }
 """Names and what they measure; ``benchmarks.NAME`` is the module."""

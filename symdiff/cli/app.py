@@ -15,6 +15,7 @@ from symdiff.cli.new_plugin import new_plugin
 from symdiff.cli.process import process
 from symdiff.cli.record import record
 from symdiff.cli.report import report
+from symdiff.cli.world import world
 
 app = typer.Typer(
     name="symdiff",
@@ -40,7 +41,7 @@ def symdiff(
     """Is a diffusion process group-structured, under which group, into which parts, and how sure are we?"""
 
 
-for command in (analyze, record, process, decompose, report, new_plugin, doctor):
+for command in (analyze, record, process, decompose, report, world, new_plugin, doctor):
     app.command()(command)
 app.add_typer(batch.app, name="batch")
 app.add_typer(plugins.app, name="plugins")
