@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from markupsafe import Markup
 
-from symdiff.report.notation import interval, number
+from symdiff.report.notation import interval, number, setting
 
 WIDTH, LEFT, RIGHT, ROW, TOP = 344, 8, 336, 30, 24
 """In CSS pixels; a label stands above its line, so that the plot is as wide as a phone and as a column."""
@@ -50,8 +50,10 @@ class _Axis:
         if self.logarithmic:
             first, last = math.ceil(math.log10(self.low) - 1e-9), math.floor(math.log10(self.high) + 1e-9)
             every = max(1, -(-(last - first) // 4))
-            return [10.0**exponent for exponent in range(first, last + 1, every)]
-        rough = (self.high - self.low) / 4
+            decades = [10.0**exponent for exponent in range(first - (every == 1), last + 1, every)]
+            within = (1, 2, 5) if last - first < 2 else (1,)
+            return [at * by for at in decades for by in within if self.low <= at * by <= self.high]
+        rough = (self.high - self.low) / 6
         unit = 10.0 ** math.floor(math.log10(rough))
         step = next(unit * factor for factor in (1, 2, 5, 10) if unit * factor >= rough)
         start = math.ceil(self.low / step - 1e-9)
@@ -82,7 +84,8 @@ def forest(name: str, title: str, lines: Sequence[Line]) -> Markup:
         "The table of results has every value."
     )
     return Markup(
-        '<svg role="img" viewBox="0 0 {width} {height}" aria-labelledby="{name}-title {name}-desc" class="forest">'
+        '<svg role="img" viewBox="0 0 {width} {height}" class="forest" '
+        'aria-labelledby="{name}-title" aria-describedby="{name}-desc">'
         '<title id="{name}-title">{title}</title><desc id="{name}-desc">{described}</desc>{body}</svg>'
     ).format(width=WIDTH, height=height, name=name, title=title, described=described, body=Markup("\n").join(body))
 
@@ -109,7 +112,7 @@ def _ticks(axis: _Axis, height: int) -> Markup:
             bottom=height - 18,
             y=height - 4,
             anchor="start" if axis.at(tick) < LEFT + 20 else "end" if axis.at(tick) > RIGHT - 20 else "middle",
-            text=number(tick if abs(tick) > 1e-12 else 0.0),
+            text=setting(tick if abs(tick) > 1e-12 else 0.0),
         )
         for tick in axis.ticks
     ]

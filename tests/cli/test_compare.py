@@ -141,8 +141,8 @@ def test_every_figure_is_also_told_as_its_difference_from_a_baseline(symdiff, st
     assert third["differences"]["homomorphism_error"]["how"] == "welch"
     text = (study / "index.html").read_text()
     assert "the baseline" in text
-    assert "Δ 0.0600 [0.0600, 0.0600], paired, n = 3" in text
-    assert "Welch, n = 3 and 3" in text
+    assert "Δ 0.0600<br>[0.0600, 0.0600]<br>paired, n = 3" in text
+    assert "Welch, n = 3, 3" in text
     rows = list(csv.DictReader(io.StringIO((study / "summary.csv").read_text())))
     assert {row["difference_how"] for row in rows} == {"", "paired", "welch"}
 
