@@ -11,17 +11,15 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from symdiff.batch.merging import LEVEL, merge, over_seeds
+from symdiff.batch.differences import RECORDED_BY, on_same_trajectories
+from symdiff.batch.merging import LEVEL, Finding, merge, over_seeds
 from symdiff.batch.pages import Pages
-from symdiff.batch.recorded import RecordedStudy, is_study, read_recorded
+from symdiff.batch.recorded import is_study, read_recorded
 from symdiff.batch.selection import select, spelled
 from symdiff.errors import IncomparableError, UsageError
 from symdiff.report.contrasts import Contrast, of_intervals
 from symdiff.report.contrasts import over_seeds as seeds_apart
 from symdiff.result import Estimate, Result, load_result
-
-RECORDED_BY = ("sampler", "steps", "trajectories", "length", "label", "guidance", "recording")
-"""Settings that make other trajectories, so that figures are taken on other data."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +56,6 @@ class Side:
             return None, None
         if len(self.results) == 1:
             return found[next(iter(found))], self.first.diagnostics[name].interval
-        from symdiff.batch.merging import Finding
-
         figure = over_seeds(name, [Finding.of(result) for result in self.results.values()])
         return (fmean(found.values()), None if figure is None else figure.interval)
 
@@ -121,6 +117,11 @@ def warnings(sides: Sequence[Side]) -> list[str]:
         if keys:
             what = ", ".join(f"{key} {_say(side, key)} against {_say(reference, key)}" for key in keys)
             told.append(f"{side.name} is on other trajectories than {reference.name}: {what}")
+        seeds = list(side.results), list(reference.results)
+        if len(seeds[0]) == len(seeds[1]) == 1 and seeds[0] != seeds[1]:
+            told.append(
+                f"{side.name} has seed {seeds[0][0]} and {reference.name} seed {seeds[1][0]}: chance differs, too"
+            )
         versions = {side.first.symdiff_version, reference.first.symdiff_version}
         if len(versions) > 1:
             told.append(f"{side.name} and {reference.name} are of different versions: {', '.join(sorted(versions))}")
@@ -136,23 +137,18 @@ def _rows(path: Path, expression: str | None) -> list[Side]:
     recorded = read_recorded(path)
     chosen = set(select(expression, recorded.study.runs, recorded.records))
     pages = Pages(recorded)
-    rows = [row for row in merge(recorded.study, recorded.records, pages.findings())]
     sides = []
-    for row in rows:
+    for row in merge(recorded.study, recorded.records, pages.findings()):
         runs = [run for run in row.runs if run.run_id in chosen]
         done = [run for run in runs if recorded.records[run.run_id].state == "done"]
         if done:
-            results = {run.config.seed: load_result(_place(recorded, run)) for run in done}
+            results = {run.config.seed: load_result(recorded.run_directory(run)) for run in done}
             settings = {key: value for key, value in done[0].settings.items() if key != "seed"}
             name = " ".join([row.model, row.group, *(f"{key}={value}" for key, value in row.settings.items())])
             sides.append(Side(name, results, settings))
     if not sides:
         raise UsageError(f"no run of {path} that is chosen is done", "`symdiff batch status` shows how they stand")
     return sides
-
-
-def _place(recorded: RecordedStudy, run: Any) -> Path:
-    return recorded.run_directory(run)
 
 
 def _refuse(side: Side, reference: Side) -> None:
@@ -200,8 +196,7 @@ def _contrast(name: str, side: Side, reference: Side) -> Contrast | None:
         one, other = side.first.diagnostics[name], reference.first.diagnostics[name]
         [value], [base] = here.values(), there.values()
         return of_intervals(value, one.interval, base, other.interval, one.level if one.interval else LEVEL)
-    same_data = all(side.settings.get(key) == reference.settings.get(key) for key in RECORDED_BY)
-    return seeds_apart(here, there, pair=same_data)
+    return seeds_apart(here, there, pair=on_same_trajectories(side.settings, reference.settings))
 
 
 def _caution(name: str, side: Side, estimate: Estimate | None) -> str | None:

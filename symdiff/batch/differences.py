@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from symdiff.batch.merging import Finding, Row
 from symdiff.batch.recorded import RecordedStudy
 from symdiff.errors import UsageError
 from symdiff.report.contrasts import over_seeds
 from symdiff.result import load_result
+
+RECORDED_BY = ("model", "model_digest", "sampler", "steps", "trajectories", "label", "guidance", "recording")
+"""Settings that make other trajectories, beside the seed."""
 
 OUTSIDE = -1
 """Stands for the seed of a run of which only its result is known."""
@@ -24,8 +28,8 @@ class Baseline:
     ----------
     name
         What it is called on the page.
-    model
-        Its model.
+    settings
+        Its settings but the seed.
     figures
         Every diagnostic by seed.
     run_ids
@@ -33,7 +37,7 @@ class Baseline:
     """
 
     name: str
-    model: str
+    settings: Mapping[str, Any]
     figures: Mapping[str, Mapping[int, float]]
     run_ids: frozenset[str] = frozenset()
 
@@ -62,11 +66,12 @@ def find_baseline(
     directory = Path(wanted)
     inside = directory.is_dir() and directory.resolve().parent == (recorded.path / "runs").resolve()
     start = directory.resolve().name if inside else wanted
-    found = [row for row in rows if any(run.run_id.startswith(start) for run in row.runs)]
+    found = [row for row in rows if any(run.run_id == start for run in row.runs)]
+    found = found or [row for row in rows if any(run.run_id.startswith(start) for run in row.runs)]
     if not inside and not found and directory.exists():
         result = load_result(directory)
         figures = {name: {OUTSIDE: item.value} for name, item in result.diagnostics.items() if item.value is not None}
-        return Baseline(directory.resolve().name, result.model, figures)
+        return Baseline(directory.resolve().name, result.config, figures)
     if len(found) != 1:
         said = (
             f"stands for {len(found)} rows" if found else "is neither the beginning of a run's id nor a run directory"
@@ -79,7 +84,12 @@ def find_baseline(
     if not figures:
         raise UsageError(f"--baseline {wanted!r}: none of its runs is done", "choose a row that has results")
     name = " ".join([row.model, row.group, *(f"{key}={value}" for key, value in row.settings.items())])
-    return Baseline(name, row.model, figures, frozenset(run.run_id for run in row.runs))
+    return Baseline(name, row.runs[0].settings, figures, frozenset(run.run_id for run in row.runs))
+
+
+def on_same_trajectories(settings: Mapping[str, Any], others: Mapping[str, Any]) -> bool:
+    """Return whether runs with these settings and one seed are on the same trajectories, so that seeds pair."""
+    return all(settings.get(key) == others.get(key) for key in RECORDED_BY)
 
 
 def by_seed(row: Row, name: str, findings: Mapping[str, Finding]) -> dict[int, float]:
@@ -99,7 +109,11 @@ def against(baseline: Baseline, rows: Sequence[Row], findings: Mapping[str, Find
         else replace(
             row,
             differences={
-                name: over_seeds(by_seed(row, name, findings), baseline.figures[name], pair=row.model == baseline.model)
+                name: over_seeds(
+                    by_seed(row, name, findings),
+                    baseline.figures[name],
+                    pair=on_same_trajectories(row.runs[0].settings, baseline.settings),
+                )
                 for name in row.figures
                 if name in baseline.figures
             },

@@ -91,7 +91,7 @@ def read_recorded(path: Path) -> RecordedStudy:
 
 def _configuration(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the flags and options of a run; `Run.settings` has them flat."""
-    prefix = f"{settings['group']}."
+    prefix = f"{settings.get('group', '')}."
     options = {key.removeprefix(prefix): value for key, value in settings.items() if key.startswith(prefix)}
     return {key: value for key, value in settings.items() if not key.startswith(prefix)} | {"options": options}
 

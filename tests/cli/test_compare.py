@@ -99,6 +99,11 @@ def test_another_version_is_compared_with_a_warning(symdiff, runs, tmp_path):
     assert any("different versions: 0.0.1" in warning for warning in ran.document["warnings"])
 
 
+def test_single_runs_of_other_seeds_differ_by_chance_too(symdiff, runs, tmp_path):
+    write_run(tmp_path / "c", result(settings(seed=3), figures(0.1)))
+    assert "seed 3" in symdiff("compare", runs[0], tmp_path / "c", "--json").document["warnings"][0]
+
+
 def test_one_run_is_nothing_to_compare(symdiff, runs):
     assert symdiff("compare", runs[0], "--json").document["code"] == "usage"
     assert symdiff("compare", runs[0], "nowhere", "--json").document["code"] == "refused"
