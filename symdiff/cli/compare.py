@@ -96,18 +96,15 @@ def _drawn(sides: list[Side], compared: list[Compared], told: list[str]) -> Any:
     from rich.table import Column, Table
 
     letters = [chr(ord("A") + index) if index < 26 else f"#{index + 1}" for index in range(len(sides))]
-    columns = [Column("diagnostic", no_wrap=True), Column(letters[0], justify="right", no_wrap=True)]
-    for letter in letters[1:]:
-        heads = (letter, f"{letter} − {letters[0]}", "± s.e.", "P(better)")
-        columns += [Column(head, justify="right", no_wrap=True) for head in heads]
-    table = Table(*columns, box=None, pad_edge=False)
-    for item in compared:
-        arrow = "↓" if item.better == "lower" else "↑"
-        cells = [f"{item.name} {arrow}", _value(item, 0)]
-        for index in range(1, len(sides)):
-            contrast = item.contrasts[index]
-            cells += [_value(item, index), *(_contrast(item, index) if contrast is not None else ("-", "-", "-"))]
-        table.add_row(*cells)
+    tables: list[Any] = []
+    for index, letter in enumerate(letters[1:], 1):  # one below the other: side by side they outgrow a terminal
+        heads = (letters[0], letter, f"{letter} − {letters[0]}", "± s.e.", "P(better)")
+        columns = (Column(head, justify="right", no_wrap=True) for head in heads)
+        table = Table(Column("diagnostic", no_wrap=True), *columns, box=None, pad_edge=False)
+        for item in compared:
+            arrow = "↓" if item.better == "lower" else "↑"
+            table.add_row(f"{item.name} {arrow}", _value(item, 0), _value(item, index), *_contrast(item, index))
+        tables += [table, ""]
     legend = [
         f"{letter}: {side.name}" + (f", {len(side.results)} seeds" if len(side.results) > 1 else "")
         for letter, side in zip(letters, sides, strict=True)
@@ -127,7 +124,7 @@ def _drawn(sides: list[Side], compared: list[Compared], told: list[str]) -> Any:
     }
     notes = [text for how, text in ways.items() if how in kinds]
     empty = [] if compared else ["no diagnostic is in both"]
-    return Group(*legend, "", table, *empty, "", *cautions, *(f"warning: {text}" for text in told), *notes)
+    return Group(*legend, "", *tables, *empty, *cautions, *(f"warning: {text}" for text in told), *notes)
 
 
 def _value(item: Compared, index: int) -> str:
