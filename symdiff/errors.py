@@ -126,6 +126,12 @@ class OutputError(RefusedError):
     code = "output"
 
 
+class IncomparableError(RefusedError):
+    """Runs differ in what makes their figures the same figures: model, level of the intervals, direction of better."""
+
+    code = "incomparable"
+
+
 class MissingExtraError(RefusedError):
     """An optional dependency is not installed; the hint is the exact command that adds it."""
 

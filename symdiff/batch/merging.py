@@ -14,6 +14,7 @@ from scipy.special import stdtrit
 from symdiff.batch.directory import Record
 from symdiff.batch.selection import spelled
 from symdiff.batch.study import HEADLINE, Run, Study
+from symdiff.report.contrasts import Contrast
 from symdiff.result import Result
 
 LEVEL = 0.95
@@ -31,6 +32,7 @@ class Finding:
     cautions: Mapping[str, str]
     decomposition: str | None
     warnings: int
+    nulls: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, result: Result) -> Finding:
@@ -44,6 +46,10 @@ class Finding:
             cautions={name: item.caution for name, item in result.diagnostics.items() if item.caution},
             decomposition=(result.decomposition or {}).get("verdict"),
             warnings=len(result.warnings),
+            nulls={
+                name: {null: value for null, value in item.null.items() if value is not None}
+                for name, item in result.diagnostics.items()
+            },
         )
 
 
@@ -77,7 +83,15 @@ class Figure:
 
 @dataclass(frozen=True)
 class Row:
-    """Runs that differ only by their seed."""
+    """Runs that differ only by their seed.
+
+    Attributes
+    ----------
+    nulls
+        The mean of a diagnostic under each null over the runs that have it.
+    differences
+        Its figures less those of a baseline, where there is one.
+    """
 
     model: str
     group: str
@@ -88,6 +102,8 @@ class Row:
     decompositions: Mapping[str, int]
     figures: Mapping[str, Figure] = field(default_factory=dict)
     title: str = ""
+    nulls: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    differences: Mapping[str, Contrast] = field(default_factory=dict)
 
     @property
     def missing(self) -> int:
@@ -134,7 +150,16 @@ def _row(
         decompositions=_tally(finding.decomposition for finding in found if finding.decomposition),
         figures=figures,
         title=found[0].title if found else first.config.group,
+        nulls={name: _nulls(name, found) for name in figures},
     )
+
+
+def _nulls(name: str, findings: Sequence[Finding]) -> dict[str, float]:
+    had = [finding.nulls.get(name, {}) for finding in findings]
+    return {
+        null: fmean(values[null] for values in had if null in values)
+        for null in dict.fromkeys(null for values in had for null in values)
+    }
 
 
 def over_seeds(name: str, findings: Sequence[Finding]) -> Figure | None:

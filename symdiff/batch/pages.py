@@ -2,38 +2,61 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-import re
+import base64
+import hashlib
 import time
 from collections.abc import Iterable
-from typing import Any
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
 
 from symdiff import __version__
-from symdiff.batch.directory import Record, StudyDirectory, counts
+from symdiff.batch import exports
+from symdiff.batch.differences import Baseline, against
+from symdiff.batch.directory import Record, counts
 from symdiff.batch.merging import LEVEL, Finding, Row, merge
+from symdiff.batch.scrubbing import Scrubber
 from symdiff.batch.selection import spelled
-from symdiff.batch.study import Run
+from symdiff.batch.study import Run, Study
+from symdiff.report.forest import Line, forest
 from symdiff.report.index import FIGURES
 from symdiff.report.page import environment, write_atomically
-from symdiff.result import finite, load_result
-
-COLUMNS = (
-    *("model", "group", "settings", "diagnostic", "mean", "low", "high", "level", "n", "better", "best"),
-    *("done", "failed", "missing"),
-)
-"""Columns of ``summary.csv``."""
+from symdiff.report.reproduce import command
+from symdiff.result import load_result
 
 SHARE = 10
 """While runs go on, writing takes at most one part in this many of the time."""
+
+FORESTS = {"homomorphism_error": "Homomorphism error", "prediction_error": "Prediction error"}
+"""Diagnostics that are drawn."""
+
+
+@runtime_checkable
+class Shown(Protocol):
+    """A study with its directory, whether it is being run or only read."""
+
+    @property
+    def study(self) -> Study:
+        """Its runs."""
+
+    @property
+    def path(self) -> Path:
+        """Its directory."""
+
+    @property
+    def records(self) -> Any:
+        """How its runs stand, by id."""
+
+    def run_directory(self, run: Run) -> Path:
+        """Where a run is written."""
 
 
 class Pages:
     """The pages of one study; what runs found is read once."""
 
-    def __init__(self, directory: StudyDirectory) -> None:
+    def __init__(self, directory: Shown) -> None:
         self.directory = directory
+        self.baseline: Baseline | None = None
         self._findings: dict[str, Finding] = {}
         self._rest_until = 0.0
 
@@ -48,98 +71,112 @@ class Pages:
         began = time.monotonic()
         if began < self._rest_until and not at_last:
             return
-        rows = merge(self.directory.study, self.directory.records, self._read())
-        write_atomically(self.directory / "results.jsonl", self._results())
-        write_atomically(self.directory / "summary.csv", summary(rows))
-        write_atomically(self.directory / "index.html", self._index(rows))
+        rows, path = self.rows(), self.directory.path
+        write_atomically(path / "results.jsonl", exports.results(self.lines()))
+        write_atomically(path / "summary.csv", exports.summary(rows, self.shown))
+        write_atomically(path / "index.html", self._index(rows))
         self._rest_until = time.monotonic() + SHARE * (time.monotonic() - began)
 
-    def _read(self) -> dict[str, Finding]:
+    def rows(self) -> list[Row]:
+        """Return the rows of the study, less the baseline where there is one."""
+        rows = merge(self.directory.study, self.directory.records, self.findings())
+        return rows if self.baseline is None else against(self.baseline, rows, self._findings)
+
+    def findings(self) -> dict[str, Finding]:
+        """Return what the finished runs found, by id."""
         for run in self.directory.study.runs:
-            is_done = self.directory.records[run.run_id].state == "done"
+            is_done = self._record(run).state == "done"
             if is_done and run.run_id not in self._findings:
                 self._findings[run.run_id] = Finding.of(load_result(self.directory.run_directory(run)))
         return self._findings
 
+    def lines(self) -> list[dict[str, Any]]:
+        """Return a document a run, without what is only true of this machine."""
+        findings = self.findings()
+        return [
+            {**self.shown.tree(exports.line(run, self._record(run), findings.get(run.run_id))), "run_id": run.run_id}
+            for run in self.directory.study.runs
+        ]
+
+    @cached_property
+    def shown(self) -> Scrubber:
+        """What cuts folders and variables of this machine from a text."""
+        return Scrubber(self.directory.path, [run.settings for run in self.directory.study.runs])
+
     def _index(self, rows: list[Row]) -> str:
-        study, records = self.directory.study, self.directory.records
+        study, records, shown = self.directory.study, self.directory.records, self.shown
+        templates = environment()
+        script = templates.get_template("study.js").render()
         same = {key: value for key, value in study.runs[0].settings.items() if key not in study.varying}
-        return (
-            environment()
-            .get_template("study.html.j2")
-            .render(
-                study=study,
-                counts=counts(records),
-                by_model=[(model, [row for row in rows if row.model == model]) for model in _models(rows)],
-                heads={key: head for key, head in FIGURES.items() if any(key in row.figures for row in rows)},
-                records=records,
-                cautions={run_id: len(finding.cautions) for run_id, finding in self._findings.items()},
-                links={run.run_id: self._link(run) for run in study.runs},
-                logs={run.run_id: self._log(run) for run in study.runs},
-                labels={run.run_id: without_folders(study.label(run)) for run in study.runs},
-                shown=without_folders,
-                same=[(key, without_folders(spelled(value))) for key, value in same.items() if value is not None],
-                level=round(100 * LEVEL),
-                version=__version__,
-            )
+        return templates.get_template("study.html.j2").render(
+            study=study,
+            counts=counts(records),
+            rows=rows,
+            heads={key: head for key, head in FIGURES.items() if any(key in row.figures for row in rows)},
+            names={id(row): self._name(row, rows) for row in rows},
+            forests=self._forests(rows),
+            models=list(dict.fromkeys(row.model for row in rows)),
+            groups=list(dict.fromkeys(row.group for row in rows)),
+            baseline=self.baseline,
+            records=records,
+            cautions={run_id: len(finding.cautions) for run_id, finding in self._findings.items()},
+            links={run.run_id: self._file(f"runs/{run.run_id}/report.html") for run in study.runs},
+            logs={run.run_id: self._file(f"logs/{run.run_id}.log") for run in study.runs},
+            labels={run.run_id: shown(study.label(run)) for run in study.runs},
+            commands=[shown(_command(run)) for run in study.runs],
+            shown=shown,
+            varying=self._varying(),
+            same=[(shown(key), shown(spelled(value))) for key, value in same.items() if value is not None],
+            plugins=sorted({f"{name}: {told}" for run in study.runs for name, told in run.plugins.items()}),
+            level=round(100 * LEVEL),
+            version=__version__,
+            script=script,
+            digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         )
 
-    def _link(self, run: Run) -> str | None:
-        name = f"runs/{run.run_id}/report.html"
-        return name if (self.directory / name).exists() else None
+    def _name(self, row: Row, rows: list[Row]) -> str:
+        """Return what tells a row from the others in a drawing."""
+        several = len({other.model for other in rows}) > 1
+        settings = [f"{key.removeprefix(row.group + '.')}={value}" for key, value in row.settings.items()]
+        return self.shown(" ".join([*([row.model] if several else []), row.group, *settings]))
 
-    def _log(self, run: Run) -> str | None:
-        name = f"logs/{run.run_id}.log"
-        return name if (self.directory / name).exists() else None
+    def _forests(self, rows: list[Row]) -> list[tuple[str, str, Any]]:
+        drawn = []
+        for name, title in FORESTS.items():
+            lines = [
+                Line(self._name(row, rows), figure.mean, figure.interval, self.shown.tree(row.nulls.get(name, {})))
+                for row in rows
+                if (figure := row.figures.get(name)) is not None
+            ]
+            if lines:
+                drawn.append((name, title, forest(f"forest-{name}", title, _without_p(lines))))
+        return drawn
 
-    def _results(self) -> str:
-        lines = [self._line(run, self.directory.records[run.run_id]) for run in self.directory.study.runs]
-        return "".join(json.dumps(finite(line), allow_nan=False) + "\n" for line in lines)
+    def _varying(self) -> list[tuple[str, list[tuple[str, int]]]]:
+        """Return the settings in which runs differ, each with its values and how many runs have them."""
+        found = []
+        for key in self.directory.study.varying:
+            values = [
+                self.shown(spelled(run.settings[key])) for run in self.directory.study.runs if key in run.settings
+            ]
+            found.append((self.shown(key), [(value, values.count(value)) for value in dict.fromkeys(values)]))
+        return found
 
-    def _line(self, run: Run, record: Record) -> dict[str, Any]:
-        cause = record.cause and {"code": record.cause.code, "message": without_folders(record.cause.message)}
-        line = {
-            "run_id": run.run_id,
-            "state": record.state,
-            "cause": cause,
-            "seconds": record.seconds,
-            "settings": run.settings,
-            "plugins": dict(run.plugins),
-        }
-        finding = self._findings.get(run.run_id)
-        if finding is None:
-            return line
-        return line | {
-            "structured": finding.structured,
-            "claims": dict(finding.claims),
-            "decomposition": finding.decomposition,
-            "diagnostics": dict(finding.figures),
-            "cautions": dict(finding.cautions),
-        }
+    def _record(self, run: Run) -> Record:
+        record: Record = self.directory.records[run.run_id]
+        return record
 
-
-def summary(rows: Iterable[Row]) -> str:
-    """Return one line a row and diagnostic, numbers in full; a row without any result has one line without figures."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for row in rows:
-        settings = " ".join(f"{key}={value}" for key, value in row.settings.items())
-        who = (row.model, row.group, settings)
-        how = (row.states["done"], row.states["failed"], row.missing)
-        for name, figure in row.figures.items():
-            low, high = figure.interval or (None, None)
-            best = "yes" if figure.best else ""
-            writer.writerow([*who, name, figure.mean, low, high, LEVEL, figure.n, figure.better, best, *how])
-        if not row.figures:
-            writer.writerow([*who, *[""] * (len(COLUMNS) - len(who) - len(how)), *how])
-    return buffer.getvalue()
+    def _file(self, name: str) -> str | None:
+        return name if (self.directory.path / name).exists() else None
 
 
-def without_folders(text: str) -> str:
-    """Return `text` with absolute paths cut to their last part: a page may be passed on, its author's folders not."""
-    return re.sub(r"(?<![\w./~-])~?/(?:[^/\s:'\"]+/)+", "…/", text)
+def _without_p(lines: Iterable[Line]) -> list[Line]:
+    """Return the lines without p-values, which stand among the nulls and are none."""
+    return [
+        Line(line.label, line.value, line.interval, {key: at for key, at in line.nulls.items() if key != "permuted_p"})
+        for line in lines
+    ]
 
 
-def _models(rows: Iterable[Row]) -> list[str]:
-    return list(dict.fromkeys(row.model for row in rows))
+def _command(run: Run) -> str:
+    return command(run.config.model_dump(mode="json", exclude={"device"}), run.config.model, run.config.group)

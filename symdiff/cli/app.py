@@ -9,6 +9,7 @@ import typer
 from symdiff import __version__
 from symdiff.cli import batch, plugins
 from symdiff.cli.analyze import analyze
+from symdiff.cli.compare import compare
 from symdiff.cli.decompose import decompose
 from symdiff.cli.doctor import doctor
 from symdiff.cli.new_plugin import new_plugin
@@ -41,7 +42,7 @@ def symdiff(
     """Is a diffusion process group-structured, under which group, into which parts, and how sure are we?"""
 
 
-for command in (analyze, record, process, decompose, report, world, new_plugin, doctor):
+for command in (analyze, record, process, decompose, report, compare, world, new_plugin, doctor):
     app.command()(command)
 app.add_typer(batch.app, name="batch")
 app.add_typer(plugins.app, name="plugins")

@@ -17,7 +17,7 @@ from symdiff.nearest import did_you_mean
 if TYPE_CHECKING:
     from symdiff.result import Result
 
-FORMATS = ("html", "md", "csv", "json")
+FORMATS = ("html", "md", "csv", "json", "parquet")
 
 COMPARISON = "comparison.json"
 """Makes a directory the comparison of several runs."""
@@ -27,39 +27,69 @@ BESIDE_RUNS = (COMPARISON, "index.html")
 
 
 def report(
-    runs: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Run directories of `symdiff analyze`.")],
+    runs: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Run directories, or those of studies.")],
     format: Annotated[
-        str, typer.Option(metavar="LIST", help="Any of html, md, csv, json, separated by commas.")
+        str, typer.Option(metavar="LIST", help="Any of html, md, csv, json, parquet (of a study), separated by commas.")
     ] = "html",
-    baseline: Annotated[Path | None, typer.Option(metavar="RUN", help="Also show what changed from this run.")] = None,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="Also show what changed from this run: a directory or, in a study, an id."),
+    ] = None,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = 0,
     debug: Debug = False,
 ) -> Outcome:
-    """Write the report of finished runs again: html into each directory, tables to stdout."""
+    """Write the report of finished runs again: html into each directory, tables to stdout.
+
+    For a study its page, summary.csv and results.jsonl are written again, and results.parquet if asked for.
+    """
+    from symdiff.cli.study_report import StudyReport, split_studies
+
     formats = _formats(format)
-    runs = _expand(runs)
+    given, runs = split_studies(runs)
+    runs = _expand(runs) if runs or not given else []
+    if "parquet" in formats:
+        _refuse_parquet(runs)
     from symdiff import report as reports
-    from symdiff.result import load_result
+    from symdiff.result import finite, load_result
 
     results = {str(run): load_result(run) for run in runs}
-    reference = load_result(baseline) if baseline else None
+    reference = load_result(baseline) if baseline and runs else None
+    studies = [StudyReport.of(path, str(baseline) if baseline else None) for path in given]
     pages = {str(run): str(reports.write_report(run)) for run in runs} if "html" in formats else {}
     index = _index(runs, baseline) if pages else None
-    document = {
+    document: dict[str, Any] = {
         "schema": "symdiff.report/1",
         "baseline": str(baseline) if baseline else None,
         "index": index,
         "runs": [_entry(name, result, reference, pages.get(name)) for name, result in results.items()],
     }
+    if studies:
+        document["studies"] = [study.document() for study in studies]
     make = {
         "html": lambda: "\n".join([*pages.values(), *([index] if index else [])]) + "\n",
         "md": lambda: reports.markdown(results, reference),
         "csv": lambda: reports.csv(results, reference),
-        "json": lambda: dumps(document, indent=2) + "\n",
     }
-    return Outcome(document, "".join(make[name]() for name in formats).removesuffix("\n"))
+    told = []
+    for name in formats:
+        if name == "json":
+            told.append(dumps(finite(document), indent=2) + "\n")
+            continue
+        told += [make[name]()] if runs else []
+        told += [study.writer(name)() for study in studies]
+    return Outcome(document, "".join(told).removesuffix("\n"))
+
+
+def _refuse_parquet(runs: list[Path]) -> None:
+    if runs:
+        raise UsageError(
+            f"--format parquet is for studies, and {runs[0]} is a run", "give the directory of a study, or choose csv"
+        )
+    from symdiff.batch.exports import refuse_without_pyarrow
+
+    refuse_without_pyarrow()
 
 
 def _expand(given: list[Path]) -> list[Path]:
