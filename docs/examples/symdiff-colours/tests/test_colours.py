@@ -67,5 +67,8 @@ def test_the_start_is_equivariant(family):
 
     one.initialise(model, one.sequences(made_up((3, 2, 2)), 2, 64).to("cpu", torch.float64))
     g = one.sample(5)
-    moved, turned = model.encode(one.act(g, images())), model.representation(g.double()) @ model.encode(images())[..., None]
+    moved, turned = (
+        model.encode(one.act(g, images())),
+        model.representation(g.double()) @ model.encode(images())[..., None],
+    )
     torch.testing.assert_close(moved, turned[..., 0], atol=1e-5, rtol=0)

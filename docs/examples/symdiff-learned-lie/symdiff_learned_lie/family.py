@@ -71,7 +71,7 @@ class LearnedLie(GroupFamily):
 
     @property
     def dimension(self):
-        """r."""
+        """R."""
         return self.options.dimension if self._generators is None else self._generators.shape[-1]
 
     @property
@@ -188,8 +188,8 @@ class LearnedLie(GroupFamily):
             return ["the generators are known ones: nothing was learned from the recording"]
         count = len(found.generators)
         words = (
-            f"{count} generators were learned in {self.dimension} principal directions from {found.trajectories} training "
-            f"trajectories: they explain {found.explained[-1]:.1%} of the held-out motion beyond a scale, of "
+            f"{count} generators were learned in {self.dimension} principal directions from {found.trajectories} "
+            f"training trajectories: they explain {found.explained[-1]:.1%} of the held-out motion beyond a scale, of "
             f"{found.linear:.1%} that linear maps common to all trajectories explain"
         )
         if count == 0:

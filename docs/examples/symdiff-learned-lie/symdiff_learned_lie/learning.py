@@ -104,7 +104,9 @@ def learn(trajectories, r, seed=0):
         explained.append(explained[-1] + gain)
     count = len(explained) - 1
     generators = _top(logarithms(steps.moments()), count, r)  # of all trajectories, now that their number is known
-    null = torch.tensor([bracket_defect(random_span(count, r, generator)) or 0.0 for _ in range(NULLS if count > 1 else 0)])
+    null = torch.tensor(
+        [bracket_defect(random_span(count, r, generator)) or 0.0 for _ in range(NULLS if count > 1 else 0)]
+    )
     return Learned(
         coordinates,
         generators,
@@ -170,7 +172,7 @@ def random_next(span, r, generator):
 
 
 def random_span(k, r, generator):
-    """k orthonormal traceless matrices, uniformly distributed."""
+    """K orthonormal traceless matrices, uniformly distributed."""
     normal = traceless(torch.randn(k, r, r, generator=generator, dtype=torch.float64))[0].flatten(1)
     return torch.linalg.qr(normal.mT).Q.mT.unflatten(1, (r, r))
 
@@ -195,6 +197,6 @@ def _interval(steps, count, r, generator):
 
 
 def principal_angles(one, other):
-    """Angles in degrees, smallest first, between the spans of matrices ``[K, d, d]``; of the smaller span's dimension."""
+    """Angles in degrees, smallest first, between the spans of matrices ``[K, d, d]``; as many as the smaller has."""
     bases = [torch.linalg.qr(matrices.flatten(1).mT).Q for matrices in (one, other)]
     return torch.linalg.svdvals(bases[0].mT @ bases[1]).clamp(max=1).acos().rad2deg()

@@ -40,9 +40,9 @@ class Planted(Denoiser):
     """``x0hat = g_t (1 + sum_k w_k(t) S_k) x`` in a subspace of R^d, and an isotropic gain around it.
 
     g is the gain ``A l/(A^2 l + sigma^2)`` of normal data. A deterministic step ``P x + Q x0hat`` is then a scale times
-    ``1 + c_k S_k`` in the subspace: an element of ``R x exp(span S)`` where the S_k commute or are so(3) (``1 + c.S`` is
-    a rotation about c and a scale across it, whose logarithm has a symmetric part of second order in c). It is the
-    optimal denoiser of no data: its Jacobian is not symmetric, like those of small trained networks.
+    ``1 + sum_k c_k S_k`` in the subspace. Its logarithm is skew, and in the span of the S_k, to first order in c; the
+    second order is symmetric, as ``1 + c S`` lengthens what it turns. It is the optimal denoiser of no data: its
+    Jacobian is not symmetric, like those of small trained networks.
 
     Parameters
     ----------

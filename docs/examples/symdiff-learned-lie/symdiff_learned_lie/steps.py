@@ -96,7 +96,7 @@ def read(trajectories, r):
 
 
 def logarithms(moments):
-    """``L_t = log A_t`` of the least-squares maps ``A_t = C_y'y C_yy^-1``, ``[T, r, r]``, and where there is one ``[T]``.
+    """``L_t = log A_t`` of the least-squares maps ``A_t = C_y'y C_yy^-1``, ``[T, r, r]``, and where it exists ``[T]``.
 
     The principal logarithm, by eigenvectors. A step has none that is real where an eigenvalue of A_t is negative or 0,
     and none is used where states at its start do not fill all coordinates.
@@ -105,7 +105,9 @@ def logarithms(moments):
     spread = torch.linalg.eigvalsh(yy)
     filled = spread[:, 0] > 1e-8 * spread[:, -1]
     eye = torch.eye(yy.shape[-1], dtype=yy.dtype)
-    maps = torch.where(filled[:, None, None], torch.linalg.solve(torch.where(filled[:, None, None], yy, eye), zy.mT).mT, eye)
+    maps = torch.where(
+        filled[:, None, None], torch.linalg.solve(torch.where(filled[:, None, None], yy, eye), zy.mT).mT, eye
+    )
     values, vectors = torch.linalg.eig(maps)
     logs = (vectors * values.log()[:, None, :] @ torch.linalg.inv(vectors)).real
     off = (torch.linalg.matrix_exp(logs) - maps).flatten(1).norm(dim=1) / maps.flatten(1).norm(dim=1)

@@ -16,10 +16,10 @@ KERNEL = 0.1
 class Blobs(Denoiser):
     """``E[x_0 | x_t]`` for x_0 one of the n^2 shifts of a blob, equally likely, plus a little noise.
 
-    The estimate is ``m + (A h^2/s^2) (x - A m)`` with ``s^2 = A^2 h^2 + sigma^2`` and the posterior mean m of the shift:
-    weights ``softmax_j(A <x, mu_j> / s^2)``, as all shifts have the same norm. On a torus ``<x, mu_j>`` for all j is a
-    correlation and m a convolution, both by the FFT. The data are closed under translations, so that the denoiser
-    commutes with them exactly.
+    The estimate is ``m + (A h^2/s^2) (x - A m)`` with ``s^2 = A^2 h^2 + sigma^2`` and the posterior mean m of the
+    shift. The weights are ``softmax_j(A <x, mu_j> / s^2)``, as all shifts have the same norm; on a torus ``<x, mu_j>``
+    for all j is a correlation and m a convolution, both by the FFT. The data are closed under translations, so that
+    the denoiser commutes with them exactly.
 
     Parameters
     ----------
