@@ -1,7 +1,7 @@
 # make analyze    set up, then analyse the embedded diffusion model
 # make test       set up, then run the tests
 # make test-long  set up, then run the full tables too
-# make examples   set up, then run the tests of the example plugins, analyse with them, and check written plugins
+# make examples   set up, then run the tests of the example plugins and analyse with them
 # make setup      create .venv and install the pinned dependencies; does nothing when nothing changed
 # make lint       the static checks of .ci/run
 # make clean      remove .venv, for example to change interpreters: make clean && make setup PYTHON=python3.12
@@ -45,7 +45,7 @@ test-long: $(STAMP)
 	$(BIN)/python -m pytest -m "long or not long" $(PYTEST_FLAGS)
 
 examples: $(STAMP)
-	$(BIN)/python -m pytest -m long tests/examples tests/scaffold -k "not every_check" $(PYTEST_FLAGS)
+	$(BIN)/python -m pytest -m long tests/examples -k "not every_check" $(PYTEST_FLAGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
