@@ -85,6 +85,7 @@ def test_the_model_of_one_plugin_has_the_symmetry_of_another(examples, tmp_path)
     blocks = [(block["dim"], block["multiplicity"]) for block in result["decomposition"]["blocks"]]
     assert sorted(blocks) == [(1, 1), *8 * [(2, 1)]]
     assert result["diagnostics"]["d_lsbd"]["value"] < 1e-4
+    assert "|k| = 5" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.long
