@@ -24,6 +24,7 @@ from torch import Tensor
 
 from symdiff.diffusion import Denoiser, Schedule
 from symdiff.diffusion.schedule import Time
+from symdiff.errors import SymdiffError
 from symdiff.plugins import load_plugins
 from symdiff.testing.checking import families
 
@@ -107,7 +108,7 @@ def analyze_in_miniature(
     options: Mapping[str, Mapping[str, Any]] | None = None,
     latent: int | None = None,
 ) -> tuple[Miniature, ...]:
-    """A miniature analysis of every family of a plugin; of its models with `affine` if it has none; else of any.
+    """A miniature analysis with every family of a plugin; if it has none, of its smallest model; else of any model.
 
     Parameters
     ----------
@@ -132,10 +133,24 @@ def analyze_in_miniature(
             for cls in found
         )
     if plugin.sources:
-        return tuple(_analyzed(plugin.status.name, {"group": OTHER_FAMILY, "model": model}) for model in plugin.sources)
+        return _of_sources(plugin.status.name, list(plugin.sources))
     hooks = plugin.manager.get_hookcallers(plugin.manager.get_plugin(plugin.status.name)) if plugin.manager else None
     asked = plugin.diagnostics or any(caller.name == "symdiff_run_finished" for caller in hooks or ())
     return (_analyzed(plugin.status.name, {"group": OTHER_FAMILY}),) if asked else ()
+
+
+def _of_sources(plugin: str, models: list[str]) -> tuple[Miniature, ...]:
+    """Load every model; analyse the one with the fewest pixels if all can be loaded."""
+    pixels, failed = {}, []
+    for model in models:
+        try:
+            pixels[model] = math.prod(load_plugins().denoiser(model).shape)
+        except SymdiffError as error:
+            failed.append(Miniature(OTHER_FAMILY, model, "failed", error.message))
+    if failed:
+        return tuple(failed)
+    smallest = min(pixels, key=pixels.__getitem__)
+    return (_analyzed(plugin, {"group": OTHER_FAMILY, "model": smallest}),)
 
 
 def _analyzed(plugin: str, wanted: Mapping[str, Any], shape: tuple[int, int, int] = (1, 8, 8)) -> Miniature:
@@ -171,7 +186,6 @@ def main() -> None:
 
     from symdiff.analyze import analyze
     from symdiff.config import RunConfig
-    from symdiff.errors import SymdiffError
 
     kept: list[str] = []
 
