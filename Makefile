@@ -1,6 +1,7 @@
 # make analyze    set up, then analyse the embedded diffusion model
 # make test       set up, then run the tests
 # make test-long  set up, then run the full tables too
+# make examples   set up, then run the tests of the example plugins and analyse with them
 # make setup      create .venv and install the pinned dependencies; does nothing when nothing changed
 # make lint       the static checks of .ci/run
 # make clean      remove .venv, for example to change interpreters: make clean && make setup PYTHON=python3.12
@@ -17,7 +18,7 @@ STAMP := .venv/.installed
 # Two processes of one thread each; `make test PYTEST_FLAGS=` runs the tests in one.
 PYTEST_FLAGS ?= -n 2 --dist worksteal
 
-.PHONY: help setup analyze test test-long lint clean
+.PHONY: help setup analyze test test-long examples lint clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -42,6 +43,9 @@ test: $(STAMP)
 
 test-long: $(STAMP)
 	$(BIN)/python -m pytest -m "long or not long" $(PYTEST_FLAGS)
+
+examples: $(STAMP)
+	$(BIN)/python -m pytest -m long tests/examples -k "not every_check" $(PYTEST_FLAGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

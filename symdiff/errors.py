@@ -56,6 +56,12 @@ class BrokenLawError(RunError):
     code = "law"
 
 
+class BrokenRunError(RunError):
+    """A miniature analysis with a plugin failed."""
+
+    code = "miniature"
+
+
 class CutLocusError(RunError):
     """A matrix has no logarithm on its manifold, or more than one."""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -100,6 +101,10 @@ class GroupFamily(ABC):
     free_form: ClassVar[str] = ""
     """The options, if there are any, with which rho is one block whose structure has to be found, as on the command
     line."""
+    example_shape: ClassVar[tuple[int, int, int]] = (1, 8, 8)
+    """``(C, H, W)`` of small images the group acts on: what `symdiff plugins check` tests it on."""
+    example_options: ClassVar[Mapping[str, Any]] = {}
+    """Options, other than the defaults, with which `symdiff plugins check` makes the family."""
 
     def __init__(self, observation_shape: tuple[int, int, int], options: Any = None) -> None:
         self.observation_shape = observation_shape

@@ -19,9 +19,6 @@ from symdiff.plugins import load_plugins
 from symdiff.testing.failure import LawError
 from symdiff.testing.suite import GroupFamilySuite, libraries
 
-SHAPE = (1, 8, 8)
-"""Shape of the images a family is made for unless another is asked for."""
-
 TEST_FILE = """\
 from symdiff.testing.checking import suites
 
@@ -51,7 +48,7 @@ class Checked:
 
 def check_plugin(
     name: str,
-    shape: tuple[int, int, int] = SHAPE,
+    shape: tuple[int, int, int] | None = None,
     options: Mapping[str, Mapping[str, Any]] | None = None,
     latent: int | None = None,
 ) -> tuple[Checked, ...]:
@@ -62,9 +59,9 @@ def check_plugin(
     name
         Of the entry point, or of a family, which is then the only one.
     shape
-        ``(C, H, W)`` of the images the families are made for.
+        ``(C, H, W)`` of the images the families are made for; ``None`` for each family's `example_shape`.
     options
-        Options by family: ``{family: {key: value}}``.
+        Options by family, ``{family: {key: value}}``, over its `example_options`.
     latent
         Latent dimension of the models; ``None`` for the families' own.
 
@@ -102,7 +99,7 @@ def check_plugin(
 
 
 def suites(
-    name: str, shape: tuple[int, int, int], options: Mapping[str, Mapping[str, Any]], latent: int | None = None
+    name: str, shape: tuple[int, int, int] | None, options: Mapping[str, Mapping[str, Any]], latent: int | None = None
 ) -> dict[str, type[GroupFamilySuite]]:
     """A suite for every family of a plugin, by the name of a test class.
 
@@ -115,8 +112,8 @@ def suites(
     """
     found: dict[str, type[GroupFamilySuite]] = {}
     for cls in families(name):
-        checked = check_options(cls.Options, options.get(cls.name, {}), cls.name)
-        found[f"Test_{cls.name}"] = _suite(cls, shape, checked, latent)
+        checked = check_options(cls.Options, {**cls.example_options, **options.get(cls.name, {})}, cls.name)
+        found[f"Test_{cls.name}"] = _suite(cls, shape or cls.example_shape, checked, latent)
     return found
 
 

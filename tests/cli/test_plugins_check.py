@@ -1,9 +1,12 @@
-"""`symdiff plugins check`: exit code 0 where every law holds, 1 where one does not, 3 where there is no such plugin."""
+"""`symdiff plugins check`: exit code 0 where all holds, 1 where a law or an analysis fails, 3 without such a plugin."""
 
 from __future__ import annotations
 
 import pytest
+import torch
 
+from symdiff.diffusion.denoisers.gaussian import GaussianDenoiser
+from symdiff.miniature import SmoothImages
 from symdiff.testing import LAWS
 from tests.plugins.conftest import FAMILY, HOOK, site
 
@@ -32,6 +35,9 @@ def test_a_plugin_that_keeps_every_law_passes(symdiff, site):
     assert outcomes["exponential"] == "skipped"
     [reason] = [item["message"] for item in family["laws"] if item["law"] == "haar_elements"]
     assert reason == "haar_elements is not given"
+    [run] = document["analyses"]
+    assert (run["group"], run["model"], run["outcome"]) == ("signs", "smooth-images", "passed")
+    assert run["diagnostics"]["reconstruction_error"] > 0
 
 
 def test_a_plugin_that_breaks_a_law_fails_and_says_which_and_where(symdiff, site):
@@ -43,6 +49,31 @@ def test_a_plugin_that_breaks_a_law_fails_and_says_which_and_where(symdiff, site
     assert "compose (plugin_wrong.py:" in ran.out
     assert "error: plugin 'wrong' fails" in ran.err
     assert "left_action" in ran.err
+
+
+def test_a_plugin_with_which_no_analysis_goes_through_fails_and_says_why(symdiff, site):
+    site.install(
+        "models", "from symdiff import hookimpl\n@hookimpl\ndef symdiff_sources(): return {'mine': lambda: 1 / 0}\n"
+    )
+    ran = symdiff("plugins", "check", "models", "--json")
+    assert (ran.code, ran.document["status"]) == (1, "failed")
+    [run] = ran.document["analyses"]
+    assert (run["group"], run["model"], run["outcome"]) == ("affine", "mine", "failed")
+    assert run["message"] == "the source of model 'mine' failed: ZeroDivisionError: division by zero"
+    assert "error: a miniature analysis with plugin 'models' failed: the source of model 'mine' failed" in ran.err
+    ran = symdiff("plugins", "check", "models", "--no-analysis", "--json")
+    assert (ran.code, ran.document["analyses"]) == (0, [])
+
+
+def test_the_model_of_a_miniature_analysis_is_the_optimal_denoiser_of_its_law():
+    shape = (2, 3, 4)
+    smooth = SmoothImages(shape)
+    pixels = torch.eye(12, dtype=torch.float64).unflatten(1, shape[1:])
+    covariance = torch.fft.ifft2(smooth.spectrum * torch.fft.fft2(pixels)).real.flatten(1)
+    covariance = torch.block_diag(covariance, covariance)
+    expected = GaussianDenoiser(torch.zeros(shape), covariance)
+    x = torch.randn(5, *shape, generator=torch.Generator().manual_seed(0)).double()
+    torch.testing.assert_close(smooth.denoise(x, 400), expected.denoise(x, 400))
 
 
 def test_a_plugin_without_families_has_no_law_to_check(symdiff, site):

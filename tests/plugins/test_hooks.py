@@ -57,6 +57,41 @@ def test_every_hook_is_in_the_plugin_guide(hook):
 
 
 @pytest.mark.parametrize("hook", HOOKS)
+def test_the_plugin_guide_gives_the_exact_signature_of_every_hook(hook):
+    signature = str(inspect.signature(getattr(hookspecs, hook))).replace("'", "")
+    assert f"\n{hook}{signature}\n" in (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
+
+
+def test_a_deprecated_hook_warns_those_who_implement_it_and_still_works(site, monkeypatch):
+    def symdiff_models():
+        """Models under the name this hook had before."""
+
+    old = hookspecs.hookspec(warn_on_impl=DeprecationWarning("symdiff_models is now symdiff_sources"))(symdiff_models)
+    monkeypatch.setattr(hookspecs, "symdiff_models", old, raising=False)
+    site.install("old", "from symdiff import hookimpl\n@hookimpl\ndef symdiff_models(): return {'mine': print}\n")
+    with pytest.warns(DeprecationWarning, match="symdiff_models is now symdiff_sources") as caught:
+        plugin = load_plugins().plugin("old")
+    assert caught[0].filename == str(site.path / "plugin_old.py")
+    assert plugin.status.status == "ok"
+    assert plugin.manager.hook.symdiff_models() == [{"mine": print}]
+
+
+def test_a_deprecated_argument_warns_only_those_who_ask_for_it(site, monkeypatch, tmp_path):
+    def symdiff_run_finished(result, run_dir, path):
+        """As now, with an argument that is to go."""
+
+    gone = {"path": DeprecationWarning("path is now run_dir")}
+    old = hookspecs.hookspec(warn_on_impl_args=gone)(symdiff_run_finished)
+    monkeypatch.setattr(hookspecs, "symdiff_run_finished", old)
+    implementation = "from symdiff import hookimpl\n@hookimpl\ndef symdiff_run_finished({}): pass\n"
+    site.install("new", implementation.format("run_dir"))
+    assert load_plugins().plugin("new").status.status == "ok"  # and warnings are errors here
+    site.install("old", implementation.format("path"))
+    with pytest.warns(DeprecationWarning, match="path is now run_dir"):
+        assert load_plugins().plugin("old").status.status == "ok"
+
+
+@pytest.mark.parametrize("hook", HOOKS)
 def test_every_hook_has_a_test(hook):
     tests = "".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("*.py"))
     assert re.search(rf"def {hook}\(", tests)

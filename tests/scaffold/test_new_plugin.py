@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import py_compile
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -67,6 +69,36 @@ def test_the_tests_of_the_other_kinds_pass_and_symdiff_finds_them(tmp_path):
     out = run(environment, tmp_path, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", *map(str, folders))
     assert "4 passed" in out
     assert found(environment, tmp_path, "my-source", "my-diagnostic") == ["ok", "my-source", "ok", "my_diagnostic"]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_passes_its_check(tmp_path, kind):
+    environment = installed(new_plugin("my-own", tmp_path, kind).folder)
+    document = symdiff(environment, tmp_path, "plugins", "check", "my-own")
+    assert document["status"] == "passed"
+    assert [family["name"] for family in document["families"]] == (["my-own"] if kind == "group" else [])
+    [run] = document["analyses"]
+    assert run["outcome"] == "passed"
+    assert run["group"] == ("my-own" if kind == "group" else "affine")
+    assert run["model"] == ("my-own" if kind == "source" else "smooth-images")
+    assert ("my_own" in run["diagnostics"]) == (kind == "diagnostic")
+
+
+@pytest.mark.long
+def test_a_written_group_can_be_analysed_with(tmp_path):
+    environment = installed(new_plugin("my-own", tmp_path).folder)
+    small = ["--steps", "5", "--trajectories", "20", "--train-steps", "5", "--latent", "8", "--out", "run"]
+    result = symdiff(environment, tmp_path, "analyze", "gaussian", "--group", "my-own", *small)
+    assert (result["schema"], result["group"]) == ("symdiff.result/1", "my-own")
+    assert (tmp_path / "run" / "report.html").exists()
+
+
+def symdiff(environment: dict[str, str], folder: Path, *arguments: str) -> dict[str, Any]:
+    """The document a command prints."""
+    main = "from symdiff.cli import main; main()"
+    document: dict[str, Any] = json.loads(run(environment, folder, "-c", main, *arguments, "--json"))
+    return document
 
 
 def found(environment: dict[str, str], folder: Path, *names: str) -> list[str]:
