@@ -240,7 +240,9 @@ class Ray:
                 with suppress(OSError):
                     (folder / TOKEN).unlink(missing_ok=True)
             self._tokens.clear()
-            self._watch = None
+            if self._watch is not None:
+                self._ray.kill(self._watch)
+                self._watch = None
             if self._is_ours:
                 self._is_ours = False
                 self._leave()

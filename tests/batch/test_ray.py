@@ -90,6 +90,7 @@ def log_of(directory: StudyDirectory, seed: int) -> str:
     return directory.log(directory.study.runs[seed]).read_text()
 
 
+@pytest.mark.long
 def test_runs_that_crash_or_never_end_cost_themselves_and_nothing_stays_behind(on_the_cluster, tmp_path):
     directory = on_the_cluster(4, {1: "segfault", 2: "hang"}, timeout=3.0)
     assert states(directory) == ["done", "failed", "failed", "done"]
@@ -147,7 +148,7 @@ def test_a_lost_node_costs_no_run(cluster, on_the_cluster, tmp_path, caplog):
     assert "attempt 1 of 3" in caplog.text
     said = [log_of(directory, seed).count("seed") for seed in range(4)]
     assert sorted(said)[-1] == 2  # only what was lost was begun twice
-    assert sum(said) == 4 + caplog.text.count("was lost with node")
+    assert 4 < sum(said) <= 4 + caplog.text.count("was lost with node")  # it may be lost before it says a word
     results = [json.loads(line) for line in (tmp_path / "tiny" / "results.jsonl").read_text().splitlines()]
     assert len(results) == 4
 
