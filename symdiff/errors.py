@@ -126,6 +126,12 @@ class DeviceError(RefusedError):
     code = "device"
 
 
+class ClusterError(RefusedError):
+    """The cluster that is to run a study cannot be reached, begun or used."""
+
+    code = "cluster"
+
+
 class OutputError(RefusedError):
     """The output directory cannot be used, for example because it holds another run."""
 

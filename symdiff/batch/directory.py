@@ -212,7 +212,7 @@ def read_status(path: Path) -> dict[str, Any]:
     document = read(path / STATUS)
     if document.get("schema") != "symdiff.study-status/1":
         raise RefusedError(f"no study at {path}", "give a directory that `symdiff batch run` wrote")
-    if document["state"] == "running" and not _is_held(path):
+    if document["state"] == "running" and not is_held(path):
         document["state"] = "stopped"
         for run in document["runs"]:
             run["state"] = "todo" if run["state"] == "running" else run["state"]
@@ -267,7 +267,8 @@ def _claimed(lock: int) -> bool:
     return True
 
 
-def _is_held(path: Path) -> bool:
+def is_held(path: Path) -> bool:
+    """Return whether a process holds the directory of a study, or writes into that of a run."""
     lock = os.open(path, os.O_RDONLY)
     try:
         return not _claimed(lock)

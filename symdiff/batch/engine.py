@@ -1,7 +1,7 @@
 """What an engine is: something that runs one job a slot, and says how each ended.
 
-An engine comes in through the hook `symdiff_engines`, which returns ``{name: class}``; `local` is the core's own. It is
-constructed as ``engine(resources)`` and asked by one thread only.
+An engine comes in through the hook `symdiff_engines`, which returns ``{name: class}``; `local` and `ray` are the core's
+own. It is constructed as ``engine(resources)`` and asked by one thread only.
 """
 
 from __future__ import annotations
@@ -25,21 +25,48 @@ class Resources:
     Attributes
     ----------
     jobs
-        Runs at a time; ``None``: one, or one a GPU.
+        Runs at a time; ``None``: one, or as many as the GPUs hold.
     gpus
-        GPUs to spread them over, several runs to one if there are more jobs; ``None``: leave the choice to the runs.
+        GPUs to spread them over; ``None``: leave the choice to the engine.
     timeout
         Seconds a run may take; ``None``: any time.
+    gpu_share
+        The part of a GPU that a run takes, in (0, 1]; no GPU gets more runs than its parts. ``None``: a whole one, and
+        several runs to one if there are more jobs.
+    address
+        Of the cluster, for an engine that has one.
+
+    Raises
+    ------
+    UsageError
+        The share is no part of a GPU, or there is no GPU to take it of.
     """
 
     jobs: int | None = None
     gpus: int | None = None
     timeout: float | None = None
+    gpu_share: float | None = None
+    address: str | None = None
+
+    def __post_init__(self) -> None:
+        share = self.gpu_share
+        if share is not None and not 0 < share <= 1:
+            raise UsageError(f"--gpu-share is {share:g}", "give a part of a GPU, such as 0.25")
+        if share is not None and not self.gpus:
+            raise UsageError(f"--gpu-share is {share:g}, without GPUs to share", "say how many with --gpus")
 
     @property
     def slots(self) -> int:
         """Runs at a time."""
-        return self.jobs or self.gpus or 1
+        if self.gpu_share is None:
+            return self.jobs or self.gpus or 1
+        held = (self.gpus or 0) * runs_on_a_gpu(self.gpu_share)
+        return min(self.jobs or held, held)
+
+
+def runs_on_a_gpu(share: float) -> int:
+    """Return how many runs one GPU holds; no run is spread over two."""
+    return int(1 / share + 1e-9)  # 1 / 0.1 may be just below 10
 
 
 @dataclass(frozen=True)
@@ -101,11 +128,15 @@ def find_engine(name: str) -> Callable[[Resources], Engine]:
         There is no such engine, or a plugin claims the name of the core's.
     """
     from symdiff.batch.local import Local
+    from symdiff.batch.ray_engine import Ray
 
+    own: dict[str, Callable[[Resources], Engine]] = {"local": Local, "ray": Ray}
     engines = load_plugins().engines
-    if "local" in engines:
-        raise UsageError("a plugin claims the engine 'local', which is symdiff's own", "see `symdiff plugins list`")
-    known: dict[str, Callable[[Resources], Engine]] = {"local": Local, **engines}
+    for claimed in own.keys() & engines.keys():
+        raise UsageError(
+            f"a plugin claims the engine {claimed!r}, which is symdiff's own", "see `symdiff plugins list`"
+        )
+    known = {**own, **engines}
     if name not in known:
         hint = f"{did_you_mean(name, known)} known: {', '.join(sorted(known))}".strip()
         raise UsageError(f"there is no engine {name!r}", hint)

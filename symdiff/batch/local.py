@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from symdiff.batch.engine import INTERRUPTED, Cause, Ended, Job, Resources, cores
-from symdiff.errors import DeviceError
+from symdiff.errors import DeviceError, UsageError
 from symdiff.trajectories.appearing import disk_errors
 
 WORKER = (sys.executable, "-m", "symdiff.batch.worker")
@@ -58,16 +58,33 @@ class Local:
         Jobs at a time, GPUs, seconds a run.
     worker
         The command of a worker, which reads its job on the standard input.
+    threads
+        Processors a run may use; ``None``: an equal share of this machine's.
+    folder
+        Where runs begin, from which the paths of their models start; ``None``: where this process is.
 
     Raises
     ------
     DeviceError
         More GPUs are asked for than there are.
+    UsageError
+        The resources name a cluster.
     """
 
-    def __init__(self, resources: Resources, worker: Sequence[str] = WORKER) -> None:
+    def __init__(
+        self,
+        resources: Resources,
+        worker: Sequence[str] = WORKER,
+        *,
+        threads: int | None = None,
+        folder: Path | None = None,
+    ) -> None:
+        if resources.address is not None:
+            raise UsageError(f"--address is {resources.address}, but the engine is local", "add --engine ray")
         self.resources = resources
         self.worker = tuple(worker)
+        self.threads = threads
+        self.folder = folder
         self._devices = _devices(resources.gpus)
         self._running: list[_Running] = []
 
@@ -78,7 +95,7 @@ class Local:
 
     def environment(self, slot: int) -> dict[str, str]:
         """Return the variables of the worker in a slot: its share of the processors, and its GPU."""
-        share = max(1, cores() // self.capacity)
+        share = self.threads or max(1, cores() // self.capacity)
         found = dict(os.environ)
         for name in THREADS:
             given = found.get(name, "")
@@ -104,6 +121,7 @@ class Local:
                         stdout=log,
                         stderr=subprocess.STDOUT,
                         env=self.environment(slot),
+                        cwd=self.folder,
                         start_new_session=True,
                     )
             except BaseException:

@@ -21,11 +21,18 @@ app = typer.Typer(help="Many runs from one study file.")
 def run(
     study: Annotated[Path, typer.Argument(metavar="STUDY.toml", help="The study file.")],
     engine: Annotated[
-        str, typer.Option(metavar="NAME", help="What runs the runs: local, or one of a plugin.")
+        str, typer.Option(metavar="NAME", help="What runs the runs: local, ray, or one of a plugin.")
     ] = "local",
     jobs: Annotated[int | None, typer.Option(min=1, help="Runs at a time; default: one, or one a GPU.")] = None,
     gpus: Annotated[
         int | None, typer.Option(min=0, help="GPUs to spread the runs over; more jobs share them. Default: no choice.")
+    ] = None,
+    gpu_share: Annotated[
+        float | None, typer.Option(metavar="F", help="The part of a GPU that a run takes, such as 0.25.")
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(metavar="A", help="Of the Ray cluster: HOST:PORT or auto; default: one begun for the study."),
     ] = None,
     timeout: Annotated[
         float | None, typer.Option(min=0.001, metavar="S", help="Seconds after which a run counts as failed.")
@@ -66,7 +73,7 @@ def run(
         return _plan(directory, select(only, plan.runs, directory.records))
     with directory.held():
         chosen = select(only, plan.runs, directory.records)
-        machine = kind(Resources(jobs, gpus, timeout))
+        machine = kind(Resources(jobs, gpus, timeout, gpu_share, address))
         with progress_on_stderr() as progress:
             state = Batch(directory, machine, progress, fail_fast).run(chosen, retry_failed=retry_failed)
         document = directory.status(state)

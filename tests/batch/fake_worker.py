@@ -40,6 +40,9 @@ def main() -> None:
         sys.exit(1)
     elif wish == "slow":
         time.sleep(1)
+    elif wish == "wait":
+        while not (out.parent.parent / "go").exists():
+            time.sleep(0.05)
     finish(config, out)
 
 
