@@ -30,11 +30,14 @@ class Resources:
         GPUs to spread them over, several runs to one if there are more jobs; ``None``: leave the choice to the runs.
     timeout
         Seconds a run may take; ``None``: any time.
+    memory
+        Bytes a run and its processes may hold in memory; ``None``: what there is.
     """
 
     jobs: int | None = None
     gpus: int | None = None
     timeout: float | None = None
+    memory: int | None = None
 
     @property
     def slots(self) -> int:
