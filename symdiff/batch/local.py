@@ -101,12 +101,12 @@ class Local:
 
     def environment(self, slot: int) -> dict[str, str]:
         """Return the variables of the worker in a slot: its share of the processors, and its GPU."""
-        share = max(1, cores() // self.capacity)
+        share = unset = max(1, cores() // self.capacity)
         found = dict(os.environ)
         for name in THREADS:
             given = found.get(name, "")
-            found[name] = str(min(share, int(given)) if given.isdecimal() and int(given) else share)
-            share = int(found[THREADS[0]])  # what is not set follows OMP_NUM_THREADS, as it does in the libraries
+            found[name] = str(min(share, int(given)) if given.isdecimal() and int(given) else unset)
+            unset = int(found[THREADS[0]])  # what is not set follows OMP_NUM_THREADS, as it does in the libraries
         if self._devices is not None:
             found[DEVICES] = self._devices[slot % len(self._devices)] if self._devices else ""
         return found

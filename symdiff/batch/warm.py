@@ -14,7 +14,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from symdiff.batch.template import MESSAGE_BYTES
 
@@ -41,6 +41,7 @@ UNTOLD = 256
 """In place of an exit code: the process has ended, and what could have told how had died before."""
 
 
+@runtime_checkable
 class Process(Protocol):
     """A process that leads a session: what a `subprocess.Popen` has, too."""
 
@@ -92,6 +93,8 @@ class Template:
         ForkRefused
             It would not be safe.
         """
+        if not self.is_alive:
+            raise self._gone()
         while not self._ready:
             self._ready = "ready" in self._answer()[0]
         known = {**os.environ, **SINGLE}
@@ -114,7 +117,9 @@ class Template:
         return self._codes.get(pid)
 
     def close(self) -> None:
-        """Let it end; what it forked goes on."""
+        """Let it end, if it has not; what it forked goes on."""
+        if not self.is_alive:
+            return
         self.is_alive = False
         self._control.close()
         with suppress(ProcessLookupError, PermissionError):

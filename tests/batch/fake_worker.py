@@ -40,6 +40,11 @@ def main() -> None:
         sys.exit(1)
     elif wish == "slow":
         time.sleep(1)
+    elif wish == "leak":
+        kept = []
+        while True:
+            kept.append(b"x" * 2**22)
+            time.sleep(0.01)
     finish(config, out)
 
 
