@@ -115,6 +115,7 @@ def test_a_killed_template_costs_no_run_and_is_replaced(go, behaviour, tmp_path,
     assert "imports everything itself" not in said.text
 
 
+@pytest.mark.long
 def test_a_killed_parent_leaves_neither_template_nor_run(behaviour, file, tmp_path, go):
     behaviour(s1="hang")
     process = subprocess.Popen([sys.executable, "-c", PARENT, str(file)], cwd=tmp_path, stderr=subprocess.DEVNULL)
