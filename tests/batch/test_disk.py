@@ -37,6 +37,7 @@ def can_mount() -> bool:
     return subprocess.run(asked, capture_output=True, check=False).returncode == 0
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not can_mount(), reason="the system does not let users mount a small file system of their own")
 def test_a_full_disk_is_told_and_the_study_is_finished_once_there_is_room(file, tmp_path, behaviour):
     behaviour(s1="fill")
