@@ -30,12 +30,13 @@ model = "gaussian"
 steps = 4
 trajectories = 20
 length = 2
+latent = 2
 train_steps = 2
 [matrix]
 seed = {seeds}
 """
 
-REPEATS = 4
+REPEATS = 2
 
 RUNS = 1000
 
@@ -96,12 +97,12 @@ def thousand(folder: Path) -> dict[str, Any]:
     )
     study = read_study(file)
     directory = StudyDirectory(study, folder / "many")
-    for one in study.runs[:-1]:
-        out = directory.run_directory(one)
-        out.mkdir(parents=True)
-        finish(one.config.model_dump(mode="json"), out)
     with directory.held():
         directory.write_status("stopped")
+        for one in study.runs[:-1]:
+            out = directory.run_directory(one)
+            out.mkdir(parents=True)
+            finish(one.config.model_dump(mode="json"), out)
     bare = _seconds([sys.executable, "-c", "import symdiff.batch.running, symdiff.batch.pages"], folder)
     new = directory.run_directory(study.runs[-1]) / "config.json"
     base = [sys.executable, "-S", STAND_IN, "0", "worker"]
