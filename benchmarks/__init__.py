@@ -6,6 +6,8 @@
 BENCHMARKS = {
     "affine_scaling": "the arithmetic of affine elements for d = 64 ... 196608, against dense matrices",
     "analyze": "the main job: time, memory and the share of each phase",
+    "batch_faults": "a study of 200 runs under 20 random kills of its runs, its templates and itself",
+    "batch_scale": "what a study adds: to a run, forked and fresh; to resuming 1,000; to the page of 1,000",
     "decomposition": "decomposing matrices: time and memory by size, with the timings of another decomposer",
     "decomposition_accuracy": "decomposing matrices: right, unresolved and wrong answers by noise",
     "forms": "what the main job finds: every form of rho side by side, over seeds",

@@ -178,6 +178,12 @@ class UnknownGroupError(PluginError):
     code = "unknown-group"
 
 
+class EngineError(PluginError):
+    """What a plugin brings as an engine for studies is none."""
+
+    code = "engine"
+
+
 # --- exit codes 4, 5, 130 ---------------------------------------------------------------------
 
 

@@ -6,7 +6,7 @@ import fcntl
 import json
 import os
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -111,13 +111,13 @@ class StudyDirectory:
                 "--adopt goes on with the study as it is now, and keeps the runs they share; or give another --out",
             )
 
-    def _look(self) -> dict[str, Record]:
+    def _look(self, done: Collection[str] = ()) -> dict[str, Record]:
         """What is done is in the run directories; what failed, and how, is in the status."""
         earlier = records_of(read(self / STATUS))
         found: dict[str, Record] = {}
         for run in self.study.runs:
             record = earlier.get(run.run_id, Record())
-            if self.is_finished(run):
+            if run.run_id in done or self.is_finished(run):
                 record = replace(record, state="done", cached=True, cause=None)
             elif record.state != "failed":
                 record = replace(record, state="todo", cached=False, cause=None)
@@ -155,7 +155,8 @@ class StudyDirectory:
                     "wait for it, stop it, or give another --out",
                 )
             self._refuse_another()  # it may have changed since we looked
-            self.records = self._look()
+            # What is done stays done, and reading a thousand results twice takes seconds.
+            self.records = self._look({run_id for run_id, record in self.records.items() if record.state == "done"})
             with disk_errors(self.path):
                 for leftover in self.path.glob(TEMPORARY):
                     leftover.unlink()

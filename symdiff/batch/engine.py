@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from symdiff.config import RunConfig
-from symdiff.errors import UsageError
+from symdiff.errors import EngineError, SymdiffError, UsageError
 from symdiff.nearest import did_you_mean
 from symdiff.plugins import load_plugins
 
@@ -35,6 +35,8 @@ class Resources:
         several runs to one if there are more jobs.
     address
         Of the cluster, for an engine that has one.
+    memory
+        Bytes a run and its processes may hold in memory; ``None``: what there is.
 
     Raises
     ------
@@ -47,6 +49,7 @@ class Resources:
     timeout: float | None = None
     gpu_share: float | None = None
     address: str | None = None
+    memory: int | None = None
 
     def __post_init__(self) -> None:
         share = self.gpu_share
@@ -141,6 +144,42 @@ def find_engine(name: str) -> Callable[[Resources], Engine]:
         hint = f"{did_you_mean(name, known)} known: {', '.join(sorted(known))}".strip()
         raise UsageError(f"there is no engine {name!r}", hint)
     return known[name]
+
+
+def make_engine(name: str, resources: Resources) -> Engine:
+    """Construct the engine called `name`, and look whether it is one.
+
+    Raises
+    ------
+    UsageError
+        There is no such engine.
+    EngineError
+        What a plugin calls one cannot be constructed, or lacks a part of `Engine`.
+    SymdiffError
+        What the engine itself says.
+    """
+    kind = find_engine(name)
+    hint = "an engine is constructed with Resources, and has capacity, start, wait and stop: see symdiff.batch.engine"
+    try:
+        engine = kind(resources)
+        missing = [part for part in PARTS if not hasattr(engine, part)]
+        capacity = None if missing else engine.capacity
+    except SymdiffError:
+        raise
+    except Exception as error:
+        told = f"{type(error).__name__}: {error}"
+        raise EngineError(f"the engine {name!r} cannot be constructed: {told}", hint) from error
+    if missing:
+        raise EngineError(f"the engine {name!r} has no {', '.join(missing)}", hint)
+    if uncalled := [part for part in PARTS[1:] if not callable(getattr(engine, part))]:
+        raise EngineError(f"of the engine {name!r}, {', '.join(uncalled)} cannot be called", hint)
+    if not isinstance(capacity, int) or isinstance(capacity, bool) or capacity < 1:
+        raise EngineError(f"the engine {name!r} has a capacity of {capacity!r}, not a number of runs from 1 on", hint)
+    return engine
+
+
+PARTS = ("capacity", "start", "wait", "stop")
+"""What an engine has to have."""
 
 
 def cores() -> int:

@@ -189,6 +189,7 @@ class Ray:
             threads=self.cpus,
             gpu=self._share > 0,
             timeout=self.resources.timeout,
+            memory=self.resources.memory,
             worker=self.worker,
         )
         self._submit(_Running(job, order, time.monotonic()))

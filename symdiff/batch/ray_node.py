@@ -59,8 +59,8 @@ class Order:
         What the run reads, as its configuration names it.
     earlier
         What an earlier attempt left, for a node that does not see it.
-    threads, gpu, timeout
-        Processors, whether it has a GPU or a part of one, and seconds it may take.
+    threads, gpu, timeout, memory
+        Processors, whether it has a GPU or a part of one, and the seconds and bytes it may take.
     worker
         The command of a worker; ``None``: symdiff's own.
     """
@@ -77,6 +77,7 @@ class Order:
     threads: int
     gpu: bool
     timeout: float | None
+    memory: int | None
     worker: tuple[str, ...] | None
 
 
@@ -184,8 +185,9 @@ def _work(order: Order, out: Path, log: Path, watch: Any) -> Ended:
 
     folder = Path(order.folder)
     engine = Local(
-        Resources(gpus=None if order.gpu else 0, timeout=order.timeout),
+        Resources(gpus=None if order.gpu else 0, timeout=order.timeout, memory=order.memory),
         order.worker or WORKER,
+        None,  # one run is all that a template would begin
         threads=order.threads,
         folder=folder if folder.is_dir() else None,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections import deque
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -20,6 +21,19 @@ LOOK = 0.2
 """Seconds between two looks at Ctrl-C."""
 
 
+@dataclass(frozen=True)
+class AtWork:
+    """A run that is at work: in which slot, and since when by a clock that nobody sets."""
+
+    slot: int
+    since: float
+
+    @property
+    def seconds(self) -> float:
+        """How long it has been."""
+        return time.monotonic() - self.since
+
+
 @dataclass
 class Batch:
     """One command at work on a study, whose directory it holds.
@@ -34,6 +48,10 @@ class Batch:
         Begin nothing more once a run has failed.
     progress
         Told how many runs ended.
+    at_work
+        The runs at work, by their id.
+    queued
+        How many are still to begin.
     """
 
     directory: StudyDirectory
@@ -43,6 +61,8 @@ class Batch:
 
     def __post_init__(self) -> None:
         self.pages = Pages(self.directory)
+        self.at_work: dict[str, AtWork] = {}
+        self.queued = 0
 
     def run(self, chosen: Collection[str], *, retry_failed: bool = False) -> str:
         """Run the runs whose ids are `chosen` and that are to do; with `retry_failed` also those that failed.
@@ -73,21 +93,22 @@ class Batch:
         return state
 
     def _work(self, queue: deque[Run], asked: Interrupts) -> None:
-        running: set[str] = set()
+        running = self.at_work
         failed = told = False
         while (queue and not (asked.finish or (failed and self.fail_fast))) or running:
             begin = not asked.finish and not (failed and self.fail_fast)
             while begin and queue and len(running) < self.engine.capacity:
-                running.add(self._start(queue.popleft()))
+                self._start(queue.popleft())
+            self.queued = len(queue)
             if asked.finish and not told:
                 told = True
                 log.warning("interrupted: finishing the %d runs at work; Ctrl-C again stops them", len(running))
             for ended in self.engine.stop() if asked.stop else self.engine.wait(LOOK):
-                running.discard(ended.run_id)
+                running.pop(ended.run_id, None)
                 failed |= self._settle(ended)
             self._show()
 
-    def _start(self, run: Run) -> str:
+    def _start(self, run: Run) -> None:
         record = self.directory.records[run.run_id]
         self.directory.settle(run.run_id, state="running", cause=None, attempts=record.attempts + 1)
         # Before it begins: if this process is killed the status says which runs may be half done.
@@ -97,7 +118,9 @@ class Batch:
                 run.run_id, run.config, self.directory.run_directory(run).absolute(), self.directory.log(run).absolute()
             )
         )
-        return run.run_id
+        taken = {other.slot for other in self.at_work.values()}
+        slot = next(slot for slot in range(self.engine.capacity) if slot not in taken)
+        self.at_work[run.run_id] = AtWork(slot, time.monotonic())
 
     def _settle(self, ended: Ended) -> bool:
         """Note how a run ended, and return whether it failed; its result decides whether it is done."""

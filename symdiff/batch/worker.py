@@ -44,10 +44,12 @@ def main() -> int:
 def _analyze(job: dict[str, Any]) -> None:
     from symdiff.allocator import keep_freed_memory
     from symdiff.analyze import analyze
+    from symdiff.batch.telling import ToFile
     from symdiff.config import RunConfig
 
     keep_freed_memory()
-    analyze(RunConfig.model_validate(job["config"]), Path(job["out"]))
+    progress = ToFile(Path(job["progress"])) if "progress" in job else None
+    analyze(RunConfig.model_validate(job["config"]), Path(job["out"]), progress=progress)
 
 
 def _told(job: dict[str, Any], code: int, kind: str, message: str, hint: str) -> int:

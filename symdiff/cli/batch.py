@@ -13,6 +13,7 @@ from symdiff.errors import BatchError, InterruptedRunError
 
 if TYPE_CHECKING:
     from symdiff.batch.directory import StudyDirectory
+    from symdiff.batch.estimate import Estimate
 
 app = typer.Typer(help="Many runs from one study file.")
 
@@ -37,6 +38,9 @@ def run(
     timeout: Annotated[
         float | None, typer.Option(min=0.001, metavar="S", help="Seconds after which a run counts as failed.")
     ] = None,
+    memory: Annotated[
+        float | None, typer.Option(min=0.001, metavar="GB", help="Memory at which a run is ended and counts as failed.")
+    ] = None,
     only: Annotated[
         str | None, typer.Option(metavar="EXPR", help="Only these runs: 'model=gaussian,seed!=0,affine.rho=lie*'.")
     ] = None,
@@ -46,7 +50,7 @@ def run(
         bool, typer.Option("--adopt", help="Go on though the study was edited since its directory was begun.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show the runs and how they stand, and do nothing.")
+        bool, typer.Option("--dry-run", help="Show the runs and what they will take, and do nothing.")
     ] = False,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Where to write; default: ./<study name>.")] = None,
     json: Json = False,
@@ -60,22 +64,27 @@ def run(
     what runs, twice stops it.
     """
     from symdiff.batch.directory import StudyDirectory
-    from symdiff.batch.engine import Resources, find_engine
+    from symdiff.batch.engine import Resources, find_engine, make_engine
     from symdiff.batch.running import Batch
     from symdiff.batch.selection import select
     from symdiff.batch.study import read_study
-    from symdiff.cli.progress import progress_on_stderr
+    from symdiff.cli.live import LiveTable, study_on_stderr
 
-    kind = find_engine(engine)
+    find_engine(engine)
+    limit = None if memory is None else round(memory * 1e9)
+    resources = Resources(jobs, gpus, timeout, gpu_share, address, limit)
     plan = read_study(study)
     directory = StudyDirectory(plan, out or Path(plan.name), adopt=adopt)
     if dry_run:
-        return _plan(directory, select(only, plan.runs, directory.records))
+        return _plan(directory, select(only, plan.runs, directory.records), resources.slots)
     with directory.held():
         chosen = select(only, plan.runs, directory.records)
-        machine = kind(Resources(jobs, gpus, timeout, gpu_share, address))
-        with progress_on_stderr() as progress:
-            state = Batch(directory, machine, progress, fail_fast).run(chosen, retry_failed=retry_failed)
+        machine = make_engine(engine, resources)
+        with study_on_stderr() as progress:
+            batch = Batch(directory, machine, progress, fail_fast)
+            if isinstance(progress, LiveTable):
+                progress.follow(batch)
+            state = batch.run(chosen, retry_failed=retry_failed)
         document = directory.status(state)
     return Outcome(document, _told(document, directory.path), _failure(document))
 
@@ -95,7 +104,10 @@ def status(
     return Outcome(document, _told(document, directory))
 
 
-def _plan(directory: StudyDirectory, chosen: list[str]) -> Outcome:
+def _plan(directory: StudyDirectory, chosen: list[str], jobs: int) -> Outcome:
+    from symdiff.batch.estimate import estimate
+
+    takes = estimate(directory, chosen, jobs)
     document = directory.status("planned")
     rows = [
         {"state": "cached" if run["state"] == "done" else run["state"]}
@@ -104,8 +116,23 @@ def _plan(directory: StudyDirectory, chosen: list[str]) -> Outcome:
         if run["run_id"] in chosen
     ]
     shown = {"schema": "symdiff.study-plan/1", "name": document["name"], "directory": str(directory.path), "runs": rows}
+    shown["estimate"] = takes.document()
     lines = [f"{row['state']:7} {row['run_id']}  {row['label']}" for row in rows]
-    return Outcome(shown, "\n".join([*lines, f"{len(rows)} runs in {directory.path}"]))
+    return Outcome(shown, "\n".join([*lines, f"{len(rows)} runs in {directory.path}", *_takes(takes)]))
+
+
+def _takes(takes: Estimate) -> list[str]:
+    """Return what the runs that are to do will take, and what that rests on."""
+    from symdiff.cli.live import spell_time
+
+    if not takes.runs:
+        return ["nothing to do"]
+    sources = ", ".join(f"{source} ({number})" for source, number in takes.seconds_from.items())
+    return [
+        f"disk: {takes.recording_bytes / 1e6:.3g} MB for {takes.recordings} recordings that are not in the cache, "
+        f"{takes.run_bytes / 1e6:.3g} MB for {takes.runs} runs (by {takes.run_bytes_from})",
+        f"time: {spell_time(takes.seconds)} with {takes.jobs} at a time (by {sources})",
+    ]
 
 
 def _told(document: dict[str, Any], directory: Path) -> str:

@@ -23,6 +23,8 @@ from symdiff.progress import Silent
 
 FAKE = (sys.executable, "-S", str(Path(__file__).with_name("fake_worker.py")))
 
+FAKE_TEMPLATE = (sys.executable, "-S", str(Path(__file__).with_name("fake_template.py")))
+
 TEXT = '[study]\nname = "tiny"\n[matrix]\nmodel = ["gaussian"]\nseed = [0, 1, 2]\n'
 
 
@@ -54,12 +56,13 @@ def go(file: Path, tmp_path: Path) -> Go:
     """Run the study as the command does; returns its directory, ``state`` being how it ended."""
 
     def run(only: str | None = None, **how: Any) -> StudyDirectory:
-        resources = Resources(**{key: how.pop(key) for key in ("jobs", "gpus", "timeout") if key in how})
+        resources = Resources(**{key: how.pop(key) for key in ("jobs", "gpus", "timeout", "memory") if key in how})
         study = read_study(file)
         directory = StudyDirectory(study, tmp_path / "tiny", adopt=how.pop("adopt", False))
         retry = how.pop("retry_failed", False)
+        engine = Local(resources, FAKE, FAKE_TEMPLATE if how.pop("warm", False) else None)
         with directory.held():
-            batch = Batch(directory, Local(resources, FAKE), Silent(), **how)
+            batch = Batch(directory, engine, Silent(), **how)
             directory.state = batch.run(select(only, study.runs, directory.records), retry_failed=retry)
         return directory
 

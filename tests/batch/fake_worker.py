@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -43,6 +44,24 @@ def main() -> None:
     elif wish == "wait":
         while not (out.parent.parent / "go").exists():
             time.sleep(0.05)
+    elif wish == "fill":
+        with (out.parents[1] / "filler").open("wb", buffering=0) as stream:
+            while True:
+                stream.write(b"x" * 1024)
+    elif wish == "full":
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+        try:
+            (out / "result.json").write_text("x" * 10_000)
+        except OSError as error:
+            (out / "result.json").unlink()
+            told = {"code": "disk", "message": f"cannot write {out}: {error.strerror}", "hint": "free some room"}
+            Path(job["cause"]).write_text(json.dumps(told))
+            sys.exit(1)
+    elif wish == "leak":
+        kept = []
+        while True:
+            kept.append(b"x" * 2**22)
+            time.sleep(0.01)
     finish(config, out)
 
 

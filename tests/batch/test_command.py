@@ -30,6 +30,25 @@ def test_dry_run_shows_what_is_to_do_cached_and_failed_and_writes_nothing(symdif
     assert sorted(file.parent.rglob("*")) == before
 
 
+def test_dry_run_says_what_the_runs_to_do_will_take_and_what_that_rests_on(symdiff, file, monkeypatch):  # noqa: F811
+    monkeypatch.setenv("SYMDIFF_CACHE", str(file.parent / "cache"))
+    planned = symdiff("batch", "run", file, "--dry-run", "--jobs", "2", "--json").document["estimate"]
+    assert (planned["runs"], planned["jobs"], planned["recordings"]) == (3, 2, 3)
+    # gaussian has 1 x 8 x 8 numbers a state: 512 trajectories, 51 states and 50 denoised images each, 4 bytes
+    assert planned["recording_bytes"] == 3 * 512 * 101 * 64 * 4
+    assert planned["seconds_from"] == {"a guess of 30 s a run": 3}
+    assert planned["seconds"] == 60
+    symdiff("batch", "run", file, "--only", "seed=0")
+    after = symdiff("batch", "run", file, "--dry-run", "--json").document["estimate"]
+    assert (after["runs"], after["run_bytes_from"]) == (2, "finished runs of this study")
+    assert after["seconds_from"] == {"finished runs of its model and group": 2}
+    assert 0 < after["seconds"] < 60
+    text = symdiff("batch", "run", file, "--dry-run").out
+    assert "2 recordings that are not in the cache" in text
+    assert "time: " in text
+    assert "finished runs of its model and group (2)" in text
+
+
 def test_failed_runs_end_with_exit_code_4_and_their_causes(symdiff, file, behaviour):  # noqa: F811
     behaviour(s1="refuse")
     ran = symdiff("batch", "run", file, "--json")
