@@ -3,6 +3,7 @@
 # make test-long  set up, then run the full tables too
 # make setup      create .venv and install the pinned dependencies; does nothing when nothing changed
 # make lint       the static checks of .ci/run
+# make docs       the documentation site, in docs/_build/html
 # make clean      remove .venv, for example to change interpreters: make clean && make setup PYTHON=python3.12
 
 .DEFAULT_GOAL := help
@@ -17,7 +18,7 @@ STAMP := .venv/.installed
 # Two processes of one thread each; `make test PYTEST_FLAGS=` runs the tests in one.
 PYTEST_FLAGS ?= -n 2 --dist worksteal
 
-.PHONY: help setup analyze test test-long lint clean
+.PHONY: help setup analyze test test-long lint docs clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -48,6 +49,10 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Warnings are errors; what did not change since the last time is not built again.
+docs: $(STAMP)
+	$(BIN)/python -m sphinx -b html -n -q -W --keep-going -d docs/_build/doctrees docs docs/_build/html
 
 clean:
 	rm -rf .venv
