@@ -7,6 +7,7 @@ source, so that a change of the public API is seen, and told, by whoever makes i
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 
 import griffe
@@ -16,12 +17,17 @@ ROOT = Path(__file__).parents[2]
 SNAPSHOT = ROOT / "docs" / "api.json"
 
 
+@cache
 def public_api() -> dict[str, dict[str, object]]:
     """Every name of ``symdiff.__all__``: what it is, its signature, and those of its public members."""
-    package = griffe.load("symdiff", search_paths=[ROOT])
-    # Names are imported when they are first used; the type checker, and griffe, follow the imports they stand for.
-    package.resolve_aliases()
-    return {str(name): _described(package[str(name)]) for name in sorted(package.exports or [])}
+    # Names are imported when they are first used; griffe follows the imports that type checkers follow.
+    package = griffe.load("symdiff", search_paths=[ROOT], resolve_aliases=True)
+    return {str(name): _described(_meant(package[str(name)])) for name in sorted(package.exports or [])}
+
+
+def _meant(value: griffe.Object | griffe.Alias) -> griffe.Object | griffe.Alias:
+    """The function `decompose`, which griffe takes for the module of that name that it is imported from."""
+    return value.members.get(value.name, value) if value.is_module else value
 
 
 def _described(value: griffe.Object | griffe.Alias) -> dict[str, object]:
@@ -41,7 +47,7 @@ def _signature(value: griffe.Object | griffe.Alias) -> str:
         return f"({', '.join(shown)}) -> {value.returns}"
     if value.is_attribute:
         labels = " property" if "property" in value.labels else ""
-        return f"{value.annotation}{labels}"
+        return f"{value.annotation or value.value}{labels}"
     return str(value.kind.value)
 
 
