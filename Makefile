@@ -4,7 +4,7 @@
 # make setup      create .venv and install the pinned dependencies; does nothing when nothing changed
 # make lint       the static checks of .ci/run
 # make docs       the documentation site, in docs/_build/html
-# make clean      remove .venv, for example to change interpreters: make clean && make setup PYTHON=python3.12
+# make clean      remove .venv and the site, for example to change interpreters: make clean && make setup PYTHON=python3.12
 
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
@@ -55,4 +55,4 @@ docs: $(STAMP)
 	$(BIN)/python -m sphinx -b html -n -q -W --keep-going -d docs/_build/doctrees docs docs/_build/html
 
 clean:
-	rm -rf .venv
+	rm -rf .venv docs/_build docs/examples/gallery

@@ -44,12 +44,12 @@ myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
 suppress_warnings = [
     "myst.xref_missing",  # anchors of files that are no page, such as ../README.md#the-report; a test follows them
-    "config.cache",  # the order of the gallery is a function
 ]
 
 # --- the site: nothing is loaded from elsewhere -----------------------------------------------------
 html_theme = "furo"
 html_title = "symdiff"
+smartquotes = False  # quotes in flags and options are typed
 html_math_renderer = "mathml"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
@@ -80,6 +80,7 @@ sphinx_gallery_conf = {
     "gallery_dirs": "examples/gallery",
     "filename_pattern": r"/\d_",
     "ignore_pattern": r"__init__",
+    "within_subsection_order": "FileNameSortKey",
     "download_all_examples": False,
     "show_memory": False,
     "show_signature": False,

@@ -47,6 +47,7 @@ def test_every_command_and_each_of_its_flags_is_on_the_page(prefix, typer):
 
 def test_a_default_of_a_command_is_on_the_page():
     assert "| `--engine` | `NAME` | `local` |" in page("cli")
+    assert "| `--steps` | `INTEGER` | `50` |" in page("cli")
 
 
 @pytest.mark.parametrize("hook", [name for name in vars(hookspecs) if name.startswith("symdiff_")])

@@ -23,7 +23,7 @@ def markdown() -> str:
 
 
 def _directive(value: object) -> str:
-    return "autofunction" if inspect.isroutine(value) else "autodata"
+    return "autofunction" if inspect.isroutine(value) else "py:data"
 
 
 def _entry(directive: str, name: str, *, members: bool = False) -> str:

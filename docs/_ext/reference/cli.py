@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import PydanticUndefined
+
 from reference.table import code, table
+from symdiff.settings import Settings
 
 NAMES = {int: "INTEGER", float: "NUMBER", Path: "PATH"}
 """What a flag takes where it does not say so itself."""
@@ -66,9 +69,18 @@ def _takes(option: Any) -> str:
 
 
 def _default(option: Any) -> str:
-    """What the parser itself fills in; the default of a setting is in its meaning and on the page of settings."""
+    """What the parser itself fills in, or the default of the setting that a flag is of."""
     value = option.default
-    return "" if value is None or callable(value) or value in (False, 0, "", (), []) else str(value)
+    if value is None and option.name in Settings.model_fields:
+        value = Settings.model_fields[option.name].default
+        value = ", ".join(value) if isinstance(value, tuple) else value
+    if option.count:
+        return ""
+    return (
+        ""
+        if value is None or callable(value) or value is PydanticUndefined or value is False or value in ("", (), [])
+        else str(value)
+    )
 
 
 def _prose(text: str | None) -> str:

@@ -69,4 +69,6 @@ def _number(value: float) -> str:
 
 
 def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", r"\|")
+    # Between backticks a text stands for itself; elsewhere <...> would be taken for HTML.
+    parts = " ".join(text.split()).replace("|", r"\|").split("`")
+    return "`".join(part if i % 2 else part.replace("<", "&lt;") for i, part in enumerate(parts))
