@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from functools import cache
 
 import pytest
 from generated import MAKERS, expanded
@@ -20,6 +21,7 @@ from symdiff.result import Claim, Estimate, Guarantee, Result, Verdict
 from symdiff.settings import OTHER_VARIABLES, Settings
 
 
+@cache
 def page(name: str) -> str:
     return expanded((ROOT / "docs" / "reference" / f"{name}.md").read_text(encoding="utf-8"))
 
