@@ -50,7 +50,6 @@ lint: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Warnings are errors; what did not change since the last time is not built again.
 docs: $(STAMP)
 	$(BIN)/python -m sphinx -b html -n -q -W --keep-going -d docs/_build/doctrees docs docs/_build/html
 
