@@ -4,7 +4,8 @@
 # make examples   set up, then run the tests of the example plugins and analyse with them
 # make setup      create .venv and install the pinned dependencies; does nothing when nothing changed
 # make lint       the static checks of .ci/run
-# make clean      remove .venv, for example to change interpreters: make clean && make setup PYTHON=python3.12
+# make docs       the documentation site, in docs/_build/html
+# make clean      remove .venv and the site, for example to change interpreters: make clean && make setup PYTHON=python3.12
 
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
@@ -18,7 +19,7 @@ STAMP := .venv/.installed
 # Two processes of one thread each; `make test PYTEST_FLAGS=` runs the tests in one.
 PYTEST_FLAGS ?= -n 2 --dist worksteal
 
-.PHONY: help setup analyze test test-long examples lint clean
+.PHONY: help setup analyze test test-long examples lint docs clean
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -53,5 +54,8 @@ lint: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+docs: $(STAMP)
+	$(BIN)/python -m sphinx -b html -n -q -W --keep-going -d docs/_build/doctrees docs docs/_build/html
+
 clean:
-	rm -rf .venv
+	rm -rf .venv docs/_build docs/examples/gallery

@@ -62,8 +62,8 @@ def decompose(
     References
     ----------
     Murota, Kanno, Kojima, Kojima (2010), A numerical algorithm for block-diagonal decomposition of matrix
-    *-algebras; Maehara, Murota (2011), Algorithm for error-controlled simultaneous block-diagonalization of matrices;
-    Eberly, Giesbrecht (2004), Efficient decomposition of separable algebras.
+    ``*``-algebras; Maehara, Murota (2011), Algorithm for error-controlled simultaneous block-diagonalization of
+    matrices; Eberly, Giesbrecht (2004), Efficient decomposition of separable algebras.
 
     Examples
     --------

@@ -129,7 +129,7 @@ class Decomposition:
 
     @property
     def obstruction(self) -> float | None:
-        """The smallest obstruction of the blocks that have one: how far the nearest of them is from splitting."""
+        """How far from splitting the block nearest to it is: the smallest obstruction, if a block has one."""
         obstructions = [b.obstruction for b in self.blocks if b.obstruction is not None]
         return min(obstructions, default=None) if self.verdict != "unresolved" else None
 
