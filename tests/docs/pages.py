@@ -10,6 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+EXAMPLES = sorted((ROOT / "docs" / "examples").glob("*/README.md"))
 
 FENCE = re.compile(
     r"(?:^ *<!-- (?P<mark>executed|long|compiled|executed by [\w/.]+) -->\n)?"

@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 
 import pytest
 from generated import expanded
-from pages import PAGES, ROOT, anchors, prose
+from pages import EXAMPLES, PAGES, ROOT, anchors, prose
 
-ALL = [*PAGES, *sorted((ROOT / "docs" / "reference").glob("*.md"))]
+ALL = [*PAGES, *EXAMPLES, *sorted((ROOT / "docs" / "reference").glob("*.md"))]
 
 
 def links(text: str) -> list[str]:
