@@ -20,6 +20,10 @@ WIDE = 30
 """Largest over smallest value from which on the axis is logarithmic."""
 
 
+NULLS_BELOW = 1e3
+"""Nulls are on a logarithmic axis down to this part of the smallest row: some are zero but for rounding."""
+
+
 @dataclass(frozen=True)
 class Line:
     """A row of the plot: its value, its interval where it has one, and its value under each null."""
@@ -57,7 +61,7 @@ class _Axis:
         unit = 10.0 ** math.floor(math.log10(rough))
         step = next(unit * factor for factor in (1, 2, 5, 10) if unit * factor >= rough)
         start = math.ceil(self.low / step - 1e-9)
-        return [at * step for at in range(start, math.floor(self.high / step + 1e-9) + 1)]
+        return [at * step if at else 0.0 for at in range(start, math.floor(self.high / step + 1e-9) + 1)]
 
 
 def forest(name: str, title: str, lines: Sequence[Line]) -> Markup:
@@ -91,10 +95,13 @@ def forest(name: str, title: str, lines: Sequence[Line]) -> Markup:
 
 
 def _axis(lines: Sequence[Line]) -> _Axis:
-    values = [line.value for line in lines] + [null for line in lines for null in line.nulls.values()]
-    positive = [value for value in values if value > 0]
-    if len(positive) == len(lines) + sum(len(line.nulls) for line in lines) and max(positive) > WIDE * min(positive):
-        return _Axis(min(positive) / 1.5, max(positive) * 1.5, True)
+    rows, nulls = [line.value for line in lines], [null for line in lines for null in line.nulls.values()]
+    values = rows + nulls
+    least = min((value for value in rows if value > 0), default=math.inf)
+    # Values of 0, and nulls far below every row, are drawn at the end of the axis.
+    shown = [value for value in values if value >= least / NULLS_BELOW]
+    if min(values) >= 0 and shown and max(shown) > WIDE * min(shown):
+        return _Axis(min(shown) / 1.5, max(shown) * 1.5, True)
     ends = values + [end for line in lines for end in line.interval or ()]
     low, high = min(ends), max(ends)
     margin = 0.04 * (high - low) or 0.1 * abs(high) or 1.0
@@ -112,7 +119,7 @@ def _ticks(axis: _Axis, height: int) -> Markup:
             bottom=height - 18,
             y=height - 4,
             anchor="start" if axis.at(tick) < LEFT + 20 else "end" if axis.at(tick) > RIGHT - 20 else "middle",
-            text=setting(tick if abs(tick) > 1e-12 else 0.0),
+            text=setting(tick),
         )
         for tick in axis.ticks
     ]
