@@ -86,6 +86,20 @@ def test_batches_made_ahead_change_nothing(recording: Trajectories) -> None:
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
+@pytest.mark.parametrize("rho", ["lie", "mlp"])
+def test_trained_by_the_plain_algorithm_a_model_is_the_same_up_to_rounding(recording: Trajectories, rho: str) -> None:
+    f = family(rho=rho)
+    data, stage = data_of(recording, f), Stage(rho, 20, 1e-3, penalty=0.5)
+    models = [started(f, data) for _ in range(2)]
+    before = {name: value.clone() for name, value in models[0].state_dict().items()}
+    for model, plain in zip(models, (False, True), strict=True):
+        train_stage(model, data, stage, Checkpoint(None), plain=plain)
+    fast, plainly = (model.state_dict() for model in models)
+    moved = sum(float((value - before[name]).norm()) for name, value in fast.items())
+    apart = sum(float((value - plainly[name]).norm()) for name, value in fast.items())
+    assert 0 < apart < 1e-3 * moved
+
+
 def test_training_on_a_recording_on_disk_is_training_on_it_in_memory(recording: Trajectories, tmp_path: Path) -> None:
     write_store(tmp_path / "store", recording, shard_bytes=200_000)
     f, stage = family(rho="lie"), Stage("lie", 60, 1e-3, penalty=0.5)
