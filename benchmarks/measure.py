@@ -24,6 +24,20 @@ class Table:
     notes: tuple[str, ...] = ()
 
 
+_device = "cpu"
+
+
+def device() -> str:
+    """Where the figures are taken: ``--device``."""
+    return _device
+
+
+def use_device(name: str) -> None:
+    """Set what `device` answers."""
+    global _device
+    _device = name
+
+
 def seconds(call: Callable[[], object], block: float = 0.05, blocks: int = 5) -> float:
     """Time of one call: the least over `blocks`, each of which repeats it for at least `block` seconds.
 
@@ -38,6 +52,8 @@ def seconds(call: Callable[[], object], block: float = 0.05, blocks: int = 5) ->
         start = time.perf_counter()
         for _ in range(repeats):
             call()
+        if device().startswith("cuda"):
+            torch.cuda.synchronize()
         times.append((time.perf_counter() - start) / repeats)
     return min(times)
 
@@ -57,6 +73,7 @@ def machine() -> dict[str, Any]:
         "cpu": cpu,
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
+        **({"gpu": torch.cuda.get_device_name()} if device().startswith("cuda") else {}),
         "load_1min": round(os.getloadavg()[0], 2),
         "python": platform.python_version(),
         "torch": torch.__version__,

@@ -154,7 +154,7 @@ def train_stage(
         The loss grew a thousandfold.
     """
     options = data.family.options
-    optimiser = _optimiser(model, stage.learning_rate, plain)
+    optimiser = make_optimiser(model, stage.learning_rate, plain)
     held_out = data.held_out()
 
     def validate() -> float:
@@ -232,7 +232,7 @@ def descend(
     return terms
 
 
-def _optimiser(model: HAE, rate: float, plain: bool = False) -> torch.optim.Optimizer:
+def make_optimiser(model: HAE, rate: float, plain: bool = False) -> torch.optim.Optimizer:
     """AdamW; weight decay on the networks, none on rho, whose scale is fixed by the group.
 
     Adam moves every weight by the learning rate, so a layer's output moves by rate times fan-in: the rate of a layer

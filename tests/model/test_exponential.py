@@ -133,8 +133,8 @@ def test_a_block_beyond_the_fixed_number_of_squarings_is_no_number_rather_than_a
 def test_plain_exponentials_are_those_of_torch_bit_by_bit() -> None:
     X = scaled(2, 1.0, 0)
     with plain_exponentials():
-        assert torch.equal(matrix_exponential(X), torch.stack([torch.matrix_exp(x) for x in X]))
-    assert not torch.equal(matrix_exponential(X), torch.stack([torch.matrix_exp(x) for x in X]))
+        assert torch.equal(matrix_exponential(X), torch.matrix_exp(X))
+    assert not torch.equal(matrix_exponential(X), torch.matrix_exp(X))
 
 
 @pytest.mark.gpu
