@@ -13,6 +13,9 @@ from typing import Any
 
 import torch
 
+ROUNDS = 5
+ROUND_SECONDS = 0.04
+
 
 @dataclass(frozen=True)
 class Table:
@@ -56,6 +59,27 @@ def seconds(call: Callable[[], object], block: float = 0.05, blocks: int = 5) ->
             torch.cuda.synchronize()
         times.append((time.perf_counter() - start) / repeats)
     return min(times)
+
+
+def in_turn(calls: dict[str, Callable[[], object]]) -> dict[str, list[float]]:
+    """CPU seconds of each, A B C A B C ...: what else runs on the machine meets all of them alike."""
+    repeats = {}
+    for name, call in calls.items():
+        call()
+        start = time.perf_counter()
+        call()
+        repeats[name] = max(1, round(ROUND_SECONDS / (time.perf_counter() - start)))
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(ROUNDS):
+        for name, call in calls.items():
+            start = time.process_time() if device() == "cpu" else time.perf_counter()
+            for _ in range(repeats[name]):
+                call()
+            if device() != "cpu":
+                torch.cuda.synchronize()
+            end = time.process_time() if device() == "cpu" else time.perf_counter()
+            times[name].append((end - start) / repeats[name])
+    return times
 
 
 def exponent(sizes: Sequence[float], times: Sequence[float]) -> float:

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import copy
 import statistics
-import time
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from benchmarks.measure import Table, device, exponent
+from benchmarks.measure import Table, device, exponent, in_turn
 from benchmarks.published import ACTION, HIDDEN, SETTINGS, Setting, batch, model
 from symdiff.groups import FamilyOptions
 from symdiff.hae import HAE
 from symdiff.training import descend, make_optimiser
 from symdiff.trajectories import Sequences
 
-ROUNDS = 3
-SECONDS = 0.05
 LENGTHS = (10, 30, 100, 300, 1000)
 
 
@@ -82,27 +79,6 @@ def _step(network: HAE, data: Sequences, setting: Setting, plain: bool) -> Calla
         return descend(network, optimiser, data, options, penalty, plain).loss.item()
 
     return step
-
-
-def in_turn(calls: dict[str, Callable[[], object]]) -> dict[str, list[float]]:
-    """CPU seconds of each, A B C A B C ...: what else runs on the machine meets all of them alike."""
-    repeats = {}
-    for name, call in calls.items():
-        call()
-        start = time.perf_counter()
-        call()
-        repeats[name] = max(1, round(SECONDS / (time.perf_counter() - start)))
-    times: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(ROUNDS):
-        for name, call in calls.items():
-            start = time.process_time() if device() == "cpu" else time.perf_counter()
-            for _ in range(repeats[name]):
-                call()
-            if device() != "cpu":
-                torch.cuda.synchronize()
-            end = time.process_time() if device() == "cpu" else time.perf_counter()
-            times[name].append((end - start) / repeats[name])
-    return times
 
 
 def _layers(setting: Setting) -> list[tuple[int, int, int, int]]:

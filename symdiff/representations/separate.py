@@ -5,11 +5,10 @@ from __future__ import annotations
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import silu
 
 
 class SeparateNetworks(nn.Module):
-    """k networks with two hidden layers, one for each block; the weights of a layer are one tensor ``[k, in, out]``.
+    """k networks with two hidden layers of rectifiers, one a block; a layer of all is one tensor ``[k, in, out]``.
 
     Parameters
     ----------
@@ -38,7 +37,7 @@ class SeparateNetworks(nn.Module):
         flat = features.flatten(0, -2)
         x = flat.expand(sum(self.counts), *flat.shape)
         for weight, bias in zip(self.weights, self.biases, strict=True):
-            x = silu(torch.baddbmm(bias, x, weight))
+            x = torch.baddbmm(bias, x, weight).relu()
         return [
             torch.baddbmm(bias, part, weight).movedim(0, 1).unflatten(0, features.shape[:-1])
             for part, weight, bias in zip(x.split(self.counts), self.last_weights, self.last_biases, strict=True)
@@ -48,7 +47,7 @@ class SeparateNetworks(nn.Module):
         """Outputs of network `i` alone, layer by layer."""
         x = features
         for weight, bias in zip(self.weights, self.biases, strict=True):
-            x = silu(x @ weight[i] + bias[i, 0])
+            x = (x @ weight[i] + bias[i, 0]).relu()
         run = 0
         while i >= self.counts[run]:
             i -= self.counts[run]

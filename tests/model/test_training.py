@@ -15,8 +15,8 @@ from symdiff.errors import DivergedError, NonFiniteError
 from symdiff.fitting import Fit, Fitting
 from symdiff.hae import HAE
 from symdiff.representations import LieRepresentation
-from symdiff.training import EVALUATE_EVERY, Data, Stage, train_stage
-from symdiff.trajectories import Trajectories, open_store, record, write_store
+from symdiff.training import EVALUATE_EVERY, Data, Stage, descend, make_optimiser, objective, train_stage
+from symdiff.trajectories import Sequences, Trajectories, open_store, record, write_store
 from symdiff_affine.family import AffineFamily
 from symdiff_affine.options import AffineOptions
 
@@ -217,3 +217,38 @@ def test_the_same_seed_gives_the_same_model_and_another_seed_another(recording: 
     train, validation, _ = recording.split()
     other = Fitting(family(rho="lie"), 8, 3, 60, 1, CPU, Checkpoint(None)).fit(train, validation)
     assert not torch.equal(other.model.encoder.linear.weight, first.model.encoder.linear.weight)
+
+
+@pytest.mark.parametrize("rho", ["lie", "mlp", "exact"])
+def test_a_step_reads_nothing_back_from_the_device(rho: str) -> None:
+    """A meta tensor has no values: whatever asks for one fails."""
+    f = family(rho=rho, block="free" if rho == "lie" else 2)
+    model = f.model(8).to("meta")
+    shape = (4, 4, 1, 8, 8)
+    data = Sequences(
+        torch.empty(shape, device="meta"),
+        torch.empty(4, 3, 65, device="meta"),
+        torch.empty(4, 4, dtype=torch.long, device="meta"),
+        torch.empty(4, dtype=torch.long, device="meta"),
+    )
+    terms = objective(model, data, f.options, 0.5)
+    terms.loss.backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    assert all(p.grad is not None and p.grad.is_meta for p in model.parameters() if p.requires_grad)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("rho", ["lie", "mlp", "exact"])
+def test_a_step_on_a_gpu_waits_for_nothing(recording: Trajectories, rho: str) -> None:
+    device = torch.device("cuda")
+    f = family(rho=rho)
+    data = data_of(recording, f)
+    model, batch = started(f, data).to(device), data.batch(0).to(device)
+    optimiser = make_optimiser(model, 1e-3)
+    descend(model, optimiser, batch, f.options, 0.5)  # what is made once is made
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for _ in range(3):
+            descend(model, optimiser, batch, f.options, 0.5)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
