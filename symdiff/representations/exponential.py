@@ -59,7 +59,8 @@ def plain_exponentials() -> Iterator[None]:
 def matrix_exponential(X: Float[Tensor, "*batch b b"]) -> Float[Tensor, "*batch b b"]:
     """``exp(X)`` of every block ``[..., b, b]``, in the dtype of `X`."""
     if _plain.get():
-        return torch.linalg.matrix_exp(X)
+        plain: Tensor = torch.linalg.matrix_exp(X)
+        return plain
     if X.shape[-1] == 1:
         return X.exp()
     if X.shape[-1] == 2:
@@ -82,11 +83,11 @@ def _taylor(X: Tensor, static: bool) -> Tensor:
     needed = (norm / _EXACT_UP_TO[X.dtype]).log2().ceil().clamp_min(0)
     wide = torch.float64
     if static:
-        count = _MOST_SQUARINGS[X.dtype]
+        count, of_all = _MOST_SQUARINGS[X.dtype], 0
         needed = needed.masked_fill(needed > count, torch.nan)
     else:
         largest = float(norm.nan_to_num(0).amax())
-        count = int(needed.nan_to_num(0, posinf=0).amax())
+        count, of_all = (int(n) for n in needed.nan_to_num(0, posinf=0).aminmax()[::-1])
         if b > _PLANES_UP_TO and largest <= _SINGLE_UP_TO:
             wide = X.dtype
     scaled = X.to(wide)
@@ -98,7 +99,7 @@ def _taylor(X: Tensor, static: bool) -> Tensor:
     times = needed.flatten() if planes else needed.flatten()[:, None, None]
     for j in range(count):
         squared = plane_product(result, result) if planes else result @ result
-        result = torch.where(times > j, squared, result)
+        result = squared if j < of_all else torch.where(times > j, squared, result)
     return (result.permute(2, 0, 1) if planes else result).reshape(X.shape).to(X.dtype)
 
 
