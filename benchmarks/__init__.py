@@ -19,6 +19,7 @@ BENCHMARKS = {
     "training_step": "a training step beside the plain algorithm and beside its own matrix products",
     "exponentials": "exponentials of small blocks beside torch.matrix_exp: accuracy and time",
     "scaling": "cost against pixels, steps, trajectories, latent dimension and elements, with exponents",
+    "flame": "where the time of the whole analysis goes, drawn as a flame graph",
     "imports": "what importing costs, module by module",
     "process": "the section on the process: time of each part, and its share of the analysis",
 }
