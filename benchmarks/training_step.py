@@ -92,7 +92,7 @@ def _layers(setting: Setting) -> list[tuple[int, int, int, int]]:
             layers += [(1, observed, inputs, HIDDEN), (1, observed, HIDDEN, HIDDEN), (1, observed, HIDDEN, outputs)]
     k, b = len(setting.blocks), setting.blocks[0]
     phi = [(k, acted, ACTION, HIDDEN), (k, acted, HIDDEN, HIDDEN), (k, acted, HIDDEN, b * b)]
-    return layers + phi * (4 if setting.penalty else 1)  # the penalty looks at g1, g2 and g2 g1
+    return layers + phi * (3 if setting.penalty else 1)  # the penalty looks at g1 and g2 g1
 
 
 def multiplications(setting: Setting) -> float:

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from symdiff.hae import HAE, Losses, LossNorm
-from symdiff.representations import plain_exponentials
+from symdiff.representations import MLPRepresentation, Representation, plain_exponentials
 
 
 def plain_losses(
@@ -34,6 +34,17 @@ def plain_losses(
     if norm == "l2":
         predicted, rebuilt = ([(term + 1e-12).sqrt() for term in terms] for terms in (predicted, rebuilt))
     return Losses(torch.stack(predicted).mean(), torch.stack(rebuilt).mean())
+
+
+def plain_penalty(rho: Representation, actions: Tensor) -> Float[Tensor, ""]:
+    """The same number as ``rho.penalty``; ``rho(g2 g1)``, ``rho(g2)`` and ``rho(g1)`` of a network block by block."""
+    with plain_exponentials():
+        if not isinstance(rho, MLPRepresentation) or rho.compose is None or len(actions) < 2:
+            return rho.penalty(actions)
+        g2 = actions.roll(1, dims=0)
+        blocks = (rho.each_block(g) for g in (rho.compose(g2, actions), g2, actions))
+        defects = [product - second @ first for product, second, first in zip(*blocks, strict=True)]
+    return torch.stack([defect.square().sum((-2, -1)).mean() for defect in defects]).sum()
 
 
 def plain_clip(model: HAE, most: float) -> None:

@@ -14,7 +14,7 @@ from symdiff.checkpoint import Checkpoint
 from symdiff.errors import DivergedError, NonFiniteError
 from symdiff.groups import FamilyOptions, GroupFamily
 from symdiff.hae import HAE, losses
-from symdiff.plain import plain_clip, plain_losses
+from symdiff.plain import plain_clip, plain_losses, plain_penalty
 from symdiff.trajectories import Sequences, Trajectories, affordable
 from symdiff.trajectories.stream import AHEAD, prefetched
 
@@ -114,7 +114,11 @@ def objective(model: HAE, data: Sequences, options: FamilyOptions, penalty: floa
     """``L_rec + gamma L_pred + penalty * (homomorphism penalty)`` (Keurti et al. 2023, Eq. 4, and the penalty)."""
     of = plain_losses if plain else losses
     prediction, reconstruction = of(model, data.observations, data.actions, options.loss_norm)
-    bent = model.representation.penalty(data.actions.flatten(0, 1)) if penalty else prediction.new_zeros(())
+    elements = data.actions.flatten(0, 1)
+    if not penalty:
+        bent = prediction.new_zeros(())
+    else:
+        bent = plain_penalty(model.representation, elements) if plain else model.representation.penalty(elements)
     return Objective(reconstruction + options.gamma * prediction + penalty * bent, prediction, reconstruction, bent)
 
 

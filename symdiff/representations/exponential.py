@@ -59,7 +59,7 @@ def plain_exponentials() -> Iterator[None]:
 def matrix_exponential(X: Float[Tensor, "*batch b b"]) -> Float[Tensor, "*batch b b"]:
     """``exp(X)`` of every block ``[..., b, b]``, in the dtype of `X`."""
     if _plain.get():
-        plain: Tensor = torch.linalg.matrix_exp(X)
+        plain: Tensor = torch.linalg.matrix_exp(X.contiguous())  # it takes no views
         return plain
     if X.shape[-1] == 1:
         return X.exp()

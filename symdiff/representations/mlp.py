@@ -110,11 +110,11 @@ class MLPRepresentation(Representation):
         """Mean squared defect of the law over pairs of neighbours in the batch; 0 without `compose`."""
         if self.compose is None or len(actions) < 2:
             return super().penalty(actions)
-        g1, g2 = actions, actions.roll(1, dims=0)
-        defects = [
-            (product - second @ first).square().sum((-3, -2, -1)).mean()
-            for product, second, first in zip(
-                self.blocks(self.compose(g2, g1)), self.blocks(g2), self.blocks(g1), strict=True
-            )
-        ]
+        neighbours = actions.roll(1, dims=0)
+        both = torch.cat([actions, self.compose(neighbours, actions)])
+        defects = []
+        for blocks in self.blocks(both):
+            first, product = blocks.split(len(actions))
+            second = first.roll(1, dims=0)  # the blocks of the neighbours
+            defects.append((product - second @ first).square().sum((-3, -2, -1)).mean())
         return torch.stack(defects).sum()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from symdiff.hae import HAE, Decoder, Encoder, losses
-from symdiff.plain import plain_clip, plain_losses
+from symdiff.plain import plain_clip, plain_losses, plain_penalty
 from symdiff.representations import LieRepresentation, MLPRepresentation, Representation
 from symdiff.representations.orbit import SCAN_FROM, orbit
 
@@ -68,6 +68,23 @@ def test_both_walk_through_a_network_a_block_alike() -> None:
     one_by_one = list(rho.each_block(g))
     assert [block.shape[-1] for block in one_by_one] == [2, 2, 3, 1]
     torch.testing.assert_close(torch.block_diag(*(block[2] for block in one_by_one)), rho(g)[2])
+
+
+@given(sizes=BLOCKS, separate=st.booleans(), seed=st.integers(0, 2**31))
+def test_the_penalty_is_that_of_the_plain_algorithm(sizes: tuple[int, ...], separate: bool, seed: int) -> None:
+    torch.manual_seed(seed)
+    rho = MLPRepresentation(lambda g: g, 3, sizes, hidden=8, compose=torch.add, separate=separate).double()
+    with torch.no_grad():
+        for parameter in rho.parameters():
+            parameter.normal_(std=0.3)
+    actions = torch.randn(6, 3, dtype=torch.float64)
+    ours, plainly = (
+        (penalty, torch.autograd.grad(penalty, list(rho.parameters())))
+        for penalty in (rho.penalty(actions), plain_penalty(rho, actions))
+    )
+    torch.testing.assert_close(ours[0], plainly[0], rtol=1e-11, atol=0)
+    for found, expected in zip(ours[1], plainly[1], strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-7 * float(expected.abs().max()))
 
 
 @given(steps=st.integers(SCAN_FROM, 100), size=st.integers(1, 5), seed=st.integers(0, 2**31))
