@@ -1,6 +1,6 @@
 """What symdiff costs: one benchmark a file, each with a `run()` that returns a `Table`.
 
-``python -m benchmarks NAME [--json] [--keep]``; see README.md beside this file.
+``python -m benchmarks [NAME...] [--device cuda] [--json] [--keep]``; see README.md beside this file.
 """
 
 BENCHMARKS = {
@@ -19,6 +19,11 @@ BENCHMARKS = {
     "recording_overhead": "recording to disk over the bare loop of sampling, paired",
     "streaming": "random windows: from our store, npy, HDF5 and zarr",
     "published": "the world on which the homomorphism autoencoder was shown: our recipe beside the published code",
+    "training_step": "a training step beside the plain algorithm and beside its own matrix products",
+    "exponentials": "exponentials of small blocks beside torch.matrix_exp: accuracy and time",
+    "scaling": "cost against pixels, steps, trajectories, latent dimension and elements, with exponents",
+    "flame": "where the time of the whole analysis goes, drawn as a flame graph",
+    "imports": "what importing costs, module by module",
     "process": "the section on the process: time of each part, and its share of the analysis",
 }
 """Names and what they measure; ``benchmarks.NAME`` is the module."""

@@ -1,4 +1,4 @@
-"""Run one benchmark and print its table, or JSON."""
+"""Run benchmarks and print their tables, or JSON."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import BENCHMARKS
-from benchmarks.measure import Table, machine
+from benchmarks.measure import Table, machine, use_device
 from symdiff.allocator import keep_freed_memory
 
 
@@ -22,23 +22,34 @@ def main() -> None:
         description=f"What symdiff costs.\n\n{names}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("name", choices=BENCHMARKS, metavar="NAME")
-    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="which; all of them if none is named")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda, for those that time tensors")
+    parser.add_argument("--json", action="store_true", help="print one JSON document a benchmark")
     parser.add_argument("--keep", action="store_true", help="also write it to benchmarks/results/DATE-NAME.json")
     arguments = parser.parse_args()
 
+    unknown = [name for name in arguments.names if name not in BENCHMARKS]
+    if unknown:
+        parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
+    use_device(arguments.device)
     keep_freed_memory()  # as the command line does
+    for name in arguments.names or BENCHMARKS:
+        report(name, arguments.json, arguments.keep)
+
+
+def report(name: str, as_json: bool, keep: bool) -> None:
+    """Run one benchmark and print what it found."""
     before = machine()
-    table: Table = import_module(f"benchmarks.{arguments.name}").run()
+    table: Table = import_module(f"benchmarks.{name}").run()
     now = datetime.now(UTC)
-    document = {"benchmark": arguments.name, "date": now.isoformat(timespec="seconds"), "machine": before}
+    document = {"benchmark": name, "date": now.isoformat(timespec="seconds"), "machine": before}
     document |= asdict(table)
     text = json.dumps(document, indent=1)
-    print(text if arguments.json else as_text(table, before))
-    if arguments.keep:
+    print(text if as_json else as_text(table, before), flush=True)
+    if keep:
         folder = Path(__file__).parent / "results"
         folder.mkdir(exist_ok=True)
-        (folder / f"{now.date()}-{arguments.name}.json").write_text(text + "\n", encoding="utf-8")
+        (folder / f"{now.date()}-{name}.json").write_text(text + "\n", encoding="utf-8")
 
 
 def as_text(table: Table, on: dict[str, Any]) -> str:

@@ -13,6 +13,9 @@ from typing import Any
 
 import torch
 
+ROUNDS = 5
+ROUND_SECONDS = 0.04
+
 
 @dataclass(frozen=True)
 class Table:
@@ -22,6 +25,20 @@ class Table:
     rows: list[dict[str, Any]]
     conclusions: dict[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+
+_device = "cpu"
+
+
+def device() -> str:
+    """Where the figures are taken: ``--device``."""
+    return _device
+
+
+def use_device(name: str) -> None:
+    """Set what `device` answers."""
+    global _device
+    _device = name
 
 
 def seconds(call: Callable[[], object], block: float = 0.05, blocks: int = 5) -> float:
@@ -38,8 +55,31 @@ def seconds(call: Callable[[], object], block: float = 0.05, blocks: int = 5) ->
         start = time.perf_counter()
         for _ in range(repeats):
             call()
+        if device().startswith("cuda"):
+            torch.cuda.synchronize()
         times.append((time.perf_counter() - start) / repeats)
     return min(times)
+
+
+def in_turn(calls: dict[str, Callable[[], object]]) -> dict[str, list[float]]:
+    """CPU seconds of each, A B C A B C ...: what else runs on the machine meets all of them alike."""
+    repeats = {}
+    for name, call in calls.items():
+        call()
+        start = time.perf_counter()
+        call()
+        repeats[name] = max(1, round(ROUND_SECONDS / (time.perf_counter() - start)))
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(ROUNDS):
+        for name, call in calls.items():
+            start = time.process_time() if device() == "cpu" else time.perf_counter()
+            for _ in range(repeats[name]):
+                call()
+            if device() != "cpu":
+                torch.cuda.synchronize()
+            end = time.process_time() if device() == "cpu" else time.perf_counter()
+            times[name].append((end - start) / repeats[name])
+    return times
 
 
 def exponent(sizes: Sequence[float], times: Sequence[float]) -> float:
@@ -57,6 +97,7 @@ def machine() -> dict[str, Any]:
         "cpu": cpu,
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
+        **({"gpu": torch.cuda.get_device_name()} if device().startswith("cuda") else {}),
         "load_1min": round(os.getloadavg()[0], 2),
         "python": platform.python_version(),
         "torch": torch.__version__,

@@ -43,6 +43,9 @@ class RunFlags(BaseModel):
     train_steps: Integer | None = Field(None, ge=1, description="Optimiser steps; default: the group family's own.")
     compare_forms: bool = Field(False, description="Also train the other forms of the representation.")
     thorough: bool = Field(False, description="Train longer and resample more.")
+    plain: bool = Field(
+        False, description="Train by the algorithm as it is published: slower, the same up to rounding."
+    )
     data: str | None = Field(
         None, min_length=1, description="File of held-out images for the bound; default: the model's own."
     )
@@ -88,7 +91,8 @@ class RunConfig(RunFlags):
 
     def config_hash(self) -> str:
         """SHA-256 over what determines the result; where it is computed and written does not."""
-        content = self.model_dump(mode="json", exclude={"device"})
+        # Left out where it is not asked for, so that runs from before it was there are still recognised.
+        content = self.model_dump(mode="json", exclude={"device"} if self.plain else {"device", "plain"})
         text = json.dumps({"symdiff": __version__, **content}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 

@@ -80,6 +80,8 @@ class Fitting:
         Called with every line of ``metrics.jsonl``.
     trained
         Weights by form: stages found there are not trained but restored.
+    plain
+        Train by the plain algorithm (`symdiff.plain`).
     """
 
     family: GroupFamily
@@ -92,6 +94,7 @@ class Fitting:
     on_step: Callable[[int, int, float], None] | None = None
     on_line: Callable[[dict[str, Any]], None] | None = None
     trained: States | None = None
+    plain: bool = False
 
     def fit(self, train: Trajectories, validation: Trajectories) -> Fit:
         """Train the form the family asks for, with its closed-form references beside it.
@@ -140,7 +143,9 @@ class Fitting:
         if weights is not None:
             model.load_state_dict(weights)
             return
-        fit.outcomes[stage.name] = outcome = train_stage(model, data, stage, self.checkpoint, on_step, self.on_line)
+        fit.outcomes[stage.name] = outcome = train_stage(
+            model, data, stage, self.checkpoint, on_step, self.on_line, plain=self.plain
+        )
         log.info(
             "stage %s: %s after %d steps; validation loss %.4g -> %.4g (step %d)",
             stage.name, outcome.reason, outcome.steps, outcome.start, outcome.validation, outcome.best_step,

@@ -133,7 +133,7 @@ class LearnedRun(Run):
 
         return Fitting(
             family, self.latent, self.config.length, steps, self.config.seed, self.device,
-            Checkpoint(self.directory.path, prefix), on_step, on_line, trained,
+            Checkpoint(self.directory.path, prefix), on_step, on_line, trained, self.config.plain,
         ).fit(self.train_part, self.validation_part)  # fmt: skip
 
     def judge(self, caught: Callable[[], list[str]]) -> Result:

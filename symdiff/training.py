@@ -14,6 +14,7 @@ from symdiff.checkpoint import Checkpoint
 from symdiff.errors import DivergedError, NonFiniteError
 from symdiff.groups import FamilyOptions, GroupFamily
 from symdiff.hae import HAE, losses
+from symdiff.plain import plain_clip, plain_losses, plain_penalty
 from symdiff.trajectories import Sequences, Trajectories, affordable
 from symdiff.trajectories.stream import AHEAD, prefetched
 
@@ -109,10 +110,15 @@ class Outcome:
     history: list[dict[str, Any]] = field(default_factory=list)
 
 
-def objective(model: HAE, data: Sequences, options: FamilyOptions, penalty: float) -> Objective:
+def objective(model: HAE, data: Sequences, options: FamilyOptions, penalty: float, plain: bool = False) -> Objective:
     """``L_rec + gamma L_pred + penalty * (homomorphism penalty)`` (Keurti et al. 2023, Eq. 4, and the penalty)."""
-    prediction, reconstruction = losses(model, data.observations, data.actions, options.loss_norm)
-    bent = model.representation.penalty(data.actions.flatten(0, 1)) if penalty else prediction.new_zeros(())
+    of = plain_losses if plain else losses
+    prediction, reconstruction = of(model, data.observations, data.actions, options.loss_norm)
+    elements = data.actions.flatten(0, 1)
+    if not penalty:
+        bent = prediction.new_zeros(())
+    else:
+        bent = plain_penalty(model.representation, elements) if plain else model.representation.penalty(elements)
     return Objective(reconstruction + options.gamma * prediction + penalty * bent, prediction, reconstruction, bent)
 
 
@@ -124,6 +130,7 @@ def train_stage(
     on_step: Callable[[int, float], None] | None = None,
     on_line: Callable[[dict[str, Any]], None] | None = None,
     ahead: int = AHEAD,
+    plain: bool = False,
 ) -> Outcome:
     """Train `model` in place and leave it with the weights that did best on validation sequences.
 
@@ -140,6 +147,8 @@ def train_stage(
         Called with every line of ``metrics.jsonl``, those of the steps before a resumption included.
     ahead
         Batches a thread makes ahead; 0 for none. The result does not depend on it.
+    plain
+        Take every step as the algorithm is written (`symdiff.plain`); slower, with the same result up to rounding.
 
     Raises
     ------
@@ -149,12 +158,12 @@ def train_stage(
         The loss grew a thousandfold.
     """
     options = data.family.options
-    optimiser = _optimiser(model, stage.learning_rate)
+    optimiser = make_optimiser(model, stage.learning_rate, plain)
     held_out = data.held_out()
 
     def validate() -> float:
         with torch.no_grad():
-            return float(objective(model, held_out, options, stage.penalty).loss)
+            return float(objective(model, held_out, options, stage.penalty, plain).loss)
 
     saved = checkpoint.load(stage.name)
     if saved is None:
@@ -170,16 +179,12 @@ def train_stage(
     for line in history:
         tell(line)
     reason = f"step budget of {stage.steps} spent"
-    with prefetched(data.batch, range(step, stage.steps), data.device, ahead) as batches:
+    with prefetched(data.batch, range(step, stage.steps), data.device, 0 if plain else ahead) as batches:
         while step < stage.steps:
             rate = _schedule(step, stage)
             for group in optimiser.param_groups:
                 group["lr"] = rate * group["scale"]
-            terms = objective(model, next(batches), options, stage.penalty * step / stage.steps)
-            optimiser.zero_grad(set_to_none=True)
-            terms.loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP_NORM)
-            optimiser.step()
+            terms = descend(model, optimiser, next(batches), options, stage.penalty * step / stage.steps, plain)
             step += 1
             if step % LOG_EVERY == 0 or step == stage.steps:
                 loss = _finite(float(terms.loss.detach()), stage, step)
@@ -211,7 +216,27 @@ def train_stage(
     return Outcome(reason, best[1], start, best[0], step, history)
 
 
-def _optimiser(model: HAE, rate: float) -> torch.optim.Optimizer:
+def descend(
+    model: HAE,
+    optimiser: torch.optim.Optimizer,
+    data: Sequences,
+    options: FamilyOptions,
+    penalty: float,
+    plain: bool = False,
+) -> Objective:
+    """One step down the gradient of `objective`; nothing is read back from the device."""
+    terms = objective(model, data, options, penalty, plain)
+    optimiser.zero_grad(set_to_none=True)
+    terms.loss.backward()
+    if plain:
+        plain_clip(model, CLIP_NORM)
+    else:
+        torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP_NORM)
+    optimiser.step()
+    return terms
+
+
+def make_optimiser(model: HAE, rate: float, plain: bool = False) -> torch.optim.Optimizer:
     """AdamW; weight decay on the networks, none on rho, whose scale is fixed by the group.
 
     Adam moves every weight by the learning rate, so a layer's output moves by rate times fan-in: the rate of a layer
@@ -225,7 +250,7 @@ def _optimiser(model: HAE, rate: float) -> torch.optim.Optimizer:
             groups.setdefault((scale, 0.0 if id(p) in of_rho else WEIGHT_DECAY), []).append(p)
     return torch.optim.AdamW(
         [{"params": ps, "weight_decay": decay, "scale": scale} for (scale, decay), ps in groups.items()],
-        lr=rate, betas=(0.9, 0.99), foreach=True,
+        lr=rate, betas=(0.9, 0.99), foreach=False, fused=not plain,
     )  # fmt: skip
 
 

@@ -6,6 +6,8 @@ since ``h(a x + v) = (a P x + P v, 1)``.
 
 from __future__ import annotations
 
+from itertools import accumulate
+
 import torch
 from torch import Tensor, nn
 
@@ -29,6 +31,14 @@ class ExactRepresentation(Representation):
         super().__init__()
         self.block_sizes = block_sizes
         self.projection = nn.Parameter(projection.clone())
+        # Where the constant of every coordinate's block is; the rows of P go to the coordinates that are none.
+        last = [end - 1 for end in accumulate(block_sizes)]
+        constant = [end for end, size in zip(last, block_sizes, strict=True) for _ in range(size)]
+        self.constant: Tensor
+        self.moving: Tensor
+        self.register_buffer("constant", torch.tensor(constant), persistent=False)
+        moving = [i for i, end in enumerate(constant) if i != end]
+        self.register_buffer("moving", torch.tensor(moving, dtype=torch.long), persistent=False)
 
     def blocks(self, g: Tensor) -> list[Tensor]:
         """The blocks, one tensor each."""
@@ -46,15 +56,13 @@ class ExactRepresentation(Representation):
 
     def rollout(self, actions: Tensor, first: Tensor) -> Tensor:
         """``z -> a z + (P v) c`` with c the constant of the block, without forming a matrix: O(m) an element."""
-        last = torch.tensor(self.block_sizes, device=first.device).cumsum(0) - 1
-        constant = last.repeat_interleave(torch.tensor(self.block_sizes, device=first.device))
-        moving = torch.ones(self.dimension, dtype=torch.bool, device=first.device)
-        moving[last] = False
         shifts = actions.new_zeros(*actions.shape[:2], self.dimension)
-        shifts[..., moving] = actions[..., 1:] @ self.projection.T
+        shifts = shifts.index_copy(-1, self.moving, actions[..., 1:] @ self.projection.T)
+        scales = torch.ones_like(shifts).index_copy(
+            -1, self.moving, actions[..., :1].expand(*actions.shape[:2], len(self.moving))
+        )
         latents = [first]
         for t in range(actions.shape[1]):
             z = latents[-1]
-            moved = actions[:, t, :1] * z + shifts[:, t] * z[:, constant]
-            latents.append(torch.where(moving, moved, z))
+            latents.append(torch.addcmul(scales[:, t] * z, shifts[:, t], z[:, self.constant]))
         return torch.stack(latents, dim=1)

@@ -60,6 +60,10 @@ def analyze(
         bool | None, typer.Option("--compare-forms", help="Also train the other forms of the representation.")
     ] = None,
     thorough: Annotated[bool | None, typer.Option("--thorough", help="Train longer and resample more.")] = None,
+    plain: Annotated[
+        bool | None,
+        typer.Option("--plain", help="Train by the algorithm as it is published: slower, the same up to rounding."),
+    ] = None,
     config: Annotated[
         Path | None, typer.Option(metavar="FILE", help="TOML file of these flags, underscores for dashes.")
     ] = None,
@@ -102,6 +106,7 @@ def analyze(
             "train_steps": train_steps,
             "compare_forms": compare_forms,
             "thorough": thorough,
+            "plain": plain,
             "data": data,
             "out": out,
             "device": device,

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from scipy.stats import chi2
+from scipy.special import chdtri  # what scipy.stats.chi2.isf is, which is slow to import
 from torch import Tensor
 
 from symdiff.decomposition.sylvester import Part, least_squares
@@ -32,7 +32,7 @@ def accepted(freedom: int) -> float:
 
     Few squares scatter: a threshold that one in a million true cuts exceeds.
     """
-    return max(ACCEPT, float(chi2.isf(1e-6, freedom)) / freedom)
+    return max(ACCEPT, float(chdtri(freedom, 1e-6)) / freedom)
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ def components(part: Part, noise: float) -> Layout:
     """
     layout = Layout(part, torch.arange(part.dim))
     freedom = 2 * len(part.matrices)
-    threshold = max(ACCEPT, float(chi2.isf(0.02 / part.dim**2, freedom)) / freedom)
+    threshold = max(ACCEPT, float(chdtri(freedom, 0.02 / part.dim**2)) / freedom)
     return settle(layout.merged(linked(layout.residuals(noise), threshold)), noise)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from scipy.stats import chi2
+from scipy.special import chdtri, gammaincinv  # chi2.isf and half chi2.ppf; scipy.stats is slow to import
 from torch import Tensor
 
 from symdiff.decomposition.classes import Class
@@ -105,7 +105,7 @@ def _invariant(layout: Layout, noise: float, factor: float) -> bool:
         image = p.columns @ (p.matrices[:, :, i:j] @ torch.linalg.inv(triangle))
         left = float((image - q @ (q.mT @ image)).square().sum())
         squares = count * (j - i) * (m - (j - i))
-        if left > max(factor, float(chi2.isf(1e-6, squares)) / squares) * squares * noise**2 / m:
+        if left > max(factor, float(chdtri(squares, 1e-6)) / squares) * squares * noise**2 / m:
             return False
     return True
 
@@ -123,8 +123,8 @@ def _white(layout: Layout, noise: float, *, orthogonal: bool) -> bool:
     # In an oblique basis the entries of the noise are correlated: fewer independent squares than entries.
     squares = count * (torch.outer(dims, dims) if orthogonal else torch.outer(dims, dims).sqrt())
     chance = _CHANCE / layout.blocks**2
-    low = torch.as_tensor(chi2.ppf(chance, (squares * (count - 1) / count).clamp(min=1))) / squares
-    high = torch.as_tensor(chi2.isf(chance, squares)) / squares
+    low = torch.as_tensor(2 * gammaincinv((squares * (count - 1) / count).clamp(min=1) / 2, chance)) / squares
+    high = torch.as_tensor(chdtri(squares, chance)) / squares
     ratio = found / expected
     off = ~torch.eye(layout.blocks, dtype=torch.bool)
     return not bool((((ratio < low) | (ratio > high)) & off).any())

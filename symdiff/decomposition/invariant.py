@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from scipy.stats import chi2
+from scipy.special import chdtri  # what scipy.stats.chi2.isf is, which is slow to import
 from torch import Tensor
 
 from symdiff.decomposition.balance import Balance, balance_along
@@ -66,7 +66,7 @@ def acceptable(count: int, axes: Tensor) -> float:
     """
     d, p = axes.shape
     parameters = p * (d - p)
-    chance = float(chi2.isf(1e-4, max(1, count - 1) * parameters)) / (count * parameters)
+    chance = float(chdtri(max(1, count - 1) * parameters, 1e-4)) / (count * parameters)
     return min(ACCEPT, max(_CORRELATED, chance))
 
 

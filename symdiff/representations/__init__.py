@@ -6,8 +6,8 @@ Three forms are generic: `MLPRepresentation` (rho = exp of a network, the publis
 """
 
 from symdiff.representations.base import Representation
-from symdiff.representations.exponential import matrix_exponential
+from symdiff.representations.exponential import matrix_exponential, plain_exponentials
 from symdiff.representations.lie import LieRepresentation
 from symdiff.representations.mlp import MLPRepresentation
 
-__all__ = ["LieRepresentation", "MLPRepresentation", "Representation", "matrix_exponential"]
+__all__ = ["LieRepresentation", "MLPRepresentation", "Representation", "matrix_exponential", "plain_exponentials"]

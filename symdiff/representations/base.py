@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from itertools import pairwise
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+
+from symdiff.representations.orbit import orbit
 
 
 class Representation(nn.Module, ABC):
@@ -37,6 +40,11 @@ class Representation(nn.Module, ABC):
 
         Neighbouring blocks of one size b come as one tensor ``[..., k, b, b]``, so that they are handled in a batch.
         """
+
+    def each_block(self, g: Tensor) -> Iterator[Float[Tensor, "*batch b b"]]:
+        """Diagonal blocks of the elements `g` one after the other: what the plain algorithm goes through."""
+        for group in self.blocks(g):
+            yield from group.unbind(-3)
 
     def penalty(self, actions: Tensor) -> Float[Tensor, ""]:
         """How far the map is from being a homomorphism, as a term of the loss; 0 where it is one by construction.
@@ -76,11 +84,8 @@ class Representation(nn.Module, ABC):
         ends = torch.tensor([0, *(group.shape[-3] * group.shape[-1] for group in groups)]).cumsum(0).tolist()
         parts = []
         for group, (start, stop) in zip(groups, pairwise(ends), strict=True):
-            z = first[:, start:stop].unflatten(-1, (group.shape[-3], group.shape[-1])).unsqueeze(-1)
-            latents = [z]
-            for t in range(group.shape[1]):
-                latents.append(group[:, t] @ latents[-1])
-            parts.append(torch.stack(latents, dim=1).flatten(2))
+            z = first[:, start:stop].unflatten(-1, (group.shape[-3], group.shape[-1]))
+            parts.append(orbit(group, z).flatten(2))
         return torch.cat(parts, dim=-1)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from jaxtyping import Float
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from symdiff.errors import ConfigError
 from symdiff.representations.base import Representation, runs_of_equal_size
 from symdiff.representations.exponential import matrix_exponential
+from symdiff.representations.separate import SeparateNetworks
 
 
 class MLPRepresentation(Representation):
@@ -31,6 +32,8 @@ class MLPRepresentation(Representation):
     compose
         ``(g2, g1) -> g2 g1``. If given, the loss has the term ``|rho(g2 g1) - rho(g2) rho(g1)|^2`` on pairs drawn
         from the batch; without it the law is learned from the sequences alone, as published.
+    separate
+        A network for every block, as published, instead of one for all.
     """
 
     form = "mlp"
@@ -42,6 +45,7 @@ class MLPRepresentation(Representation):
         block_sizes: tuple[int, ...],
         hidden: int = 128,
         compose: Callable[[Tensor, Tensor], Tensor] | None = None,
+        separate: bool = False,
     ) -> None:
         super().__init__()
         if not block_sizes:
@@ -54,6 +58,9 @@ class MLPRepresentation(Representation):
         self.spread: Tensor
         self.register_buffer("center", torch.zeros(feature_count))
         self.register_buffer("spread", torch.ones(feature_count))
+        self.networks = SeparateNetworks(feature_count, hidden, self._runs) if separate else None
+        if separate:
+            return
         outputs = sum(size * size for size in self.block_sizes)
         self.phi = nn.Sequential(
             nn.Linear(feature_count, hidden),
@@ -76,22 +83,38 @@ class MLPRepresentation(Representation):
 
     def blocks(self, g: Tensor) -> list[Tensor]:
         """Diagonal blocks ``exp(phi)``."""
-        raw: Tensor = self.phi((self.features(g) - self.center) / self.spread)
+        features = (self.features(g) - self.center) / self.spread
+        if self.networks is not None:
+            parts = self.networks(features)
+            return [
+                matrix_exponential(part.unflatten(-1, (size, size)))
+                for part, (_, size) in zip(parts, self._runs, strict=True)
+            ]
+        raw: Tensor = self.phi(features)
         parts = raw.split([count * size * size for count, size in self._runs], dim=-1)
         return [
             matrix_exponential(part.unflatten(-1, (count, size, size)))
             for part, (count, size) in zip(parts, self._runs, strict=True)
         ]
 
+    def each_block(self, g: Tensor) -> Iterator[Tensor]:
+        """One block after the other; a network of its own is evaluated by itself."""
+        if self.networks is None:
+            yield from super().each_block(g)
+            return
+        features = (self.features(g) - self.center) / self.spread
+        for i, size in enumerate(self.block_sizes):
+            yield matrix_exponential(self.networks.one(i, features).unflatten(-1, (size, size)))
+
     def penalty(self, actions: Tensor) -> Float[Tensor, ""]:
         """Mean squared defect of the law over pairs of neighbours in the batch; 0 without `compose`."""
         if self.compose is None or len(actions) < 2:
             return super().penalty(actions)
-        g1, g2 = actions, actions.roll(1, dims=0)
-        defects = [
-            (product - second @ first).square().sum((-3, -2, -1)).mean()
-            for product, second, first in zip(
-                self.blocks(self.compose(g2, g1)), self.blocks(g2), self.blocks(g1), strict=True
-            )
-        ]
+        neighbours = actions.roll(1, dims=0)
+        both = torch.cat([actions, self.compose(neighbours, actions)])
+        defects = []
+        for blocks in self.blocks(both):
+            first, product = blocks.split(len(actions))
+            second = first.roll(1, dims=0)  # the blocks of the neighbours
+            defects.append((product - second @ first).square().sum((-3, -2, -1)).mean())
         return torch.stack(defects).sum()

@@ -40,7 +40,10 @@ def test_every_command_and_each_of_its_flags_is_on_the_page(prefix, typer):
         assert section, name
         for parameter in inspect.signature(command.callback, eval_str=True).parameters.values():
             [declared] = [info for info in parameter.annotation.__metadata__ if hasattr(info, "param_decls")]
-            given = [declared.default, *(declared.param_decls or ())]  # the first one counts as a default until typer runs
+            given = [
+                declared.default,
+                *(declared.param_decls or ()),
+            ]  # the first one counts as a default until typer runs
             flags = [flag for flag in given if isinstance(flag, str) and flag.startswith("-")]
             if type(declared).__name__ == "OptionInfo":
                 for flag in flags or [f"--{parameter.name.replace('_', '-')}"]:

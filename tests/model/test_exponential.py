@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from symdiff.representations import matrix_exponential
+from symdiff.representations.exponential import _taylor, plain_exponentials
 
 
 @given(
@@ -44,8 +46,106 @@ def test_the_gradient_is_right_beyond_two_by_two(size: int) -> None:
     assert torch.autograd.gradcheck(matrix_exponential, X.requires_grad_())
 
 
-def test_float32_stays_float32_and_is_accurate_to_its_rounding() -> None:
-    X = torch.randn(64, 2, 2, generator=torch.Generator().manual_seed(0))
+def scaled(size: int, norm: float, seed: int) -> torch.Tensor:
+    """Blocks of one spectral norm, whose entries are float32 numbers."""
+    X = torch.randn(6, size, size, generator=torch.Generator().manual_seed(seed))
+    return X * (norm / torch.linalg.matrix_norm(X, 2))[:, None, None]
+
+
+def relative_error(found: torch.Tensor, X: torch.Tensor) -> float:
+    """Against scaling by 2^14 and a series in numbers of 64 bits of mantissa."""
+    Y = X.double().numpy().astype(np.longdouble) / 2**14
+    term = exact = np.broadcast_to(np.eye(X.shape[-1], dtype=np.longdouble), Y.shape)
+    for j in range(1, 16):
+        term = term @ Y / j
+        exact = exact + term
+    for _ in range(14):
+        exact = exact @ exact
+    difference = found.double().numpy() - exact
+    return float(
+        (np.linalg.norm(difference.astype(float), axis=(1, 2)) / np.linalg.norm(exact.astype(float), axis=(1, 2))).max()
+    )
+
+
+@given(size=st.sampled_from([2, 3, 4, 5, 8, 17]), log_norm=st.floats(-4, 1.301), seed=st.integers(0, 2**31))
+def test_up_to_norm_20_the_error_is_within_1e_6_in_float32_and_1e_13_in_float64(
+    size: int, log_norm: float, seed: int
+) -> None:
+    X = scaled(size, 10**log_norm, seed)
     found = matrix_exponential(X)
     assert found.dtype == torch.float32
-    torch.testing.assert_close(found.double(), torch.matrix_exp(X.double()), rtol=1e-5, atol=1e-5)
+    assert relative_error(found, X) < 1e-6
+    assert relative_error(matrix_exponential(X.double()), X) < 1e-13
+
+
+@given(h=st.floats(-3, 3), delta=st.floats(-3, 3), log_b=st.floats(-12, 1), seed=st.integers(0, 2**31))
+def test_where_two_eigenvalues_meet_value_and_gradient_are_those_of_the_reference(
+    h: float, delta: float, log_b: float, seed: int
+) -> None:
+    b = 10**log_b if delta else 0.0
+    X = torch.tensor([[h + delta, b], [-delta * delta / b if b else 1.0, h - delta]], dtype=torch.float64)
+    X = (X / X.norm().clamp_min(1.0)).requires_grad_()
+    weights = torch.randn(2, 2, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    [found] = torch.autograd.grad((weights * matrix_exponential(X[None])[0]).sum(), X)
+    [expected] = torch.autograd.grad((weights * torch.matrix_exp(X)).sum(), X)
+    torch.testing.assert_close(found, expected, rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize("size", [2, 3, 9])
+def test_blocks_of_very_different_norms_do_not_disturb_each_other(size: int) -> None:
+    small, large = scaled(size, 1e-3, 0).double(), scaled(size, 20.0, 1).double()
+    together = matrix_exponential(torch.cat([small, large]))
+    torch.testing.assert_close(together[:6], matrix_exponential(small), rtol=1e-14, atol=1e-16)
+    torch.testing.assert_close(together[6:], matrix_exponential(large), rtol=1e-14, atol=1e-16)
+
+
+@pytest.mark.parametrize("size", [3, 9])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_with_a_fixed_number_of_squarings_the_values_are_the_same(size: int, dtype: torch.dtype) -> None:
+    X = torch.cat([scaled(size, norm, 3) for norm in (0.01, 1.0, 20.0)]).to(dtype)
+    torch.testing.assert_close(_taylor(X, static=True), _taylor(X, static=False), rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("size", [2, 3, 9])
+def test_off_the_cpu_nothing_is_read_back(size: int) -> None:
+    """A meta tensor has no values: whatever asks for one fails."""
+    X = torch.empty(4, 5, size, size, device="meta", requires_grad=True)
+    found = matrix_exponential(X)
+    found.sum().backward()
+    assert found.shape == X.shape
+
+
+@pytest.mark.parametrize("size", [2, 3, 9])
+@pytest.mark.parametrize("static", [False, True])
+def test_a_block_that_is_not_finite_stays_so_and_spoils_no_other(size: int, static: bool) -> None:
+    X = scaled(size, 1.0, 0)
+    X[2, 0, 0] = torch.nan
+    X[4, 0, 0] = torch.inf
+    found = matrix_exponential(X) if size == 2 else _taylor(X, static)
+    assert found.flatten(1).isfinite().all(1).tolist() == [True, True, False, True, False, True]
+
+
+def test_a_block_beyond_the_fixed_number_of_squarings_is_no_number_rather_than_a_wrong_one() -> None:
+    X = scaled(3, 2000.0, 0)
+    assert bool(_taylor(X - X.mT, static=True).isnan().all())
+
+
+def test_plain_exponentials_are_those_of_torch_bit_by_bit() -> None:
+    X = scaled(2, 1.0, 0)
+    with plain_exponentials():
+        assert torch.equal(matrix_exponential(X), torch.matrix_exp(X))
+    assert not torch.equal(matrix_exponential(X), torch.matrix_exp(X))
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("size", [2, 3, 8])
+def test_on_a_gpu_the_values_are_those_of_the_cpu_without_waiting_for_it(size: int) -> None:
+    X = torch.cat([scaled(size, norm, 3) for norm in (0.01, 1.0, 20.0)])
+    there = X.cuda()
+    matrix_exponential(there)  # its constants come to the device once
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        found = matrix_exponential(there)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    torch.testing.assert_close(found.cpu(), matrix_exponential(X), rtol=1e-6, atol=1e-7)

@@ -15,8 +15,8 @@ from symdiff.errors import DivergedError, NonFiniteError
 from symdiff.fitting import Fit, Fitting
 from symdiff.hae import HAE
 from symdiff.representations import LieRepresentation
-from symdiff.training import EVALUATE_EVERY, Data, Stage, train_stage
-from symdiff.trajectories import Trajectories, open_store, record, write_store
+from symdiff.training import EVALUATE_EVERY, Data, Stage, descend, make_optimiser, objective, train_stage
+from symdiff.trajectories import Sequences, Trajectories, open_store, record, write_store
 from symdiff_affine.family import AffineFamily
 from symdiff_affine.options import AffineOptions
 
@@ -84,6 +84,20 @@ def test_batches_made_ahead_change_nothing(recording: Trajectories) -> None:
     assert ahead == one_by_one
     first, second = (model.state_dict() for model in models)
     assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.parametrize("rho", ["lie", "mlp"])
+def test_trained_by_the_plain_algorithm_a_model_is_the_same_up_to_rounding(recording: Trajectories, rho: str) -> None:
+    f = family(rho=rho)
+    data, stage = data_of(recording, f), Stage(rho, 20, 1e-3, penalty=0.5)
+    models = [started(f, data) for _ in range(2)]
+    before = {name: value.clone() for name, value in models[0].state_dict().items()}
+    for model, plain in zip(models, (False, True), strict=True):
+        train_stage(model, data, stage, Checkpoint(None), plain=plain)
+    fast, plainly = (model.state_dict() for model in models)
+    moved = sum(float((value - before[name]).norm()) for name, value in fast.items())
+    apart = sum(float((value - plainly[name]).norm()) for name, value in fast.items())
+    assert 0 < apart < 1e-3 * moved
 
 
 def test_training_on_a_recording_on_disk_is_training_on_it_in_memory(recording: Trajectories, tmp_path: Path) -> None:
@@ -203,3 +217,38 @@ def test_the_same_seed_gives_the_same_model_and_another_seed_another(recording: 
     train, validation, _ = recording.split()
     other = Fitting(family(rho="lie"), 8, 3, 60, 1, CPU, Checkpoint(None)).fit(train, validation)
     assert not torch.equal(other.model.encoder.linear.weight, first.model.encoder.linear.weight)
+
+
+@pytest.mark.parametrize("rho", ["lie", "mlp", "exact"])
+def test_a_step_reads_nothing_back_from_the_device(rho: str) -> None:
+    """A meta tensor has no values: whatever asks for one fails."""
+    f = family(rho=rho, block="free" if rho == "lie" else 2)
+    model = f.model(8).to("meta")
+    shape = (4, 4, 1, 8, 8)
+    data = Sequences(
+        torch.empty(shape, device="meta"),
+        torch.empty(4, 3, 65, device="meta"),
+        torch.empty(4, 4, dtype=torch.long, device="meta"),
+        torch.empty(4, dtype=torch.long, device="meta"),
+    )
+    terms = objective(model, data, f.options, 0.5)
+    terms.loss.backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    assert all(p.grad is not None and p.grad.is_meta for p in model.parameters() if p.requires_grad)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("rho", ["lie", "mlp", "exact"])
+def test_a_step_on_a_gpu_waits_for_nothing(recording: Trajectories, rho: str) -> None:
+    device = torch.device("cuda")
+    f = family(rho=rho)
+    data = data_of(recording, f)
+    model, batch = started(f, data).to(device), data.batch(0).to(device)
+    optimiser = make_optimiser(model, 1e-3)
+    descend(model, optimiser, batch, f.options, 0.5)  # what is made once is made
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for _ in range(3):
+            descend(model, optimiser, batch, f.options, 0.5)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")

@@ -122,7 +122,8 @@ def test_every_combination_of_candidates_is_a_run():
 
 CHANGES = {
     "model": "gaussian", "sampler": "ddim", "steps": 51, "trajectories": 513, "length": 7, "latent": 8,
-    "train_steps": 9, "compare_forms": True, "thorough": True, "seed": 1, "group": "other", "options": {"rho": "lie"},
+    "train_steps": 9, "compare_forms": True, "thorough": True, "plain": True, "seed": 1, "group": "other",
+    "options": {"rho": "lie"},
     "recording": "0f", "label": 3, "guidance": 1.5, "model_digest": "0f", "data": "held_out.npy", "images": "1e",
 }  # fmt: skip
 

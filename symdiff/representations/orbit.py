@@ -1,0 +1,49 @@
+"""Where a sequence of block-diagonal matrices takes a vector: ``z, M_1 z, M_2 M_1 z, ...``."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+SCAN_FROM = 32
+"""Number of steps from which the scan beats the loop, for blocks up to `SCAN_SIZES`."""
+
+SCAN_SIZES = 8
+"""Larger blocks go step by step: the scan multiplies matrices, b times the work of matrix times vector."""
+
+_ENTRYWISE_UP_TO = 4
+"""Largest block that multiplies a vector faster entry by entry than as a batched matrix product."""
+
+
+def orbit(matrices: Float[Tensor, "n steps k b b"], first: Float[Tensor, "n k b"]) -> Float[Tensor, "n obs k b"]:
+    """All of ``z_1 = first, z_{t+1} = M_t z_t``: later matrices multiply on the left.
+
+    The cost is linear in the number of steps. Long sequences of small blocks take a scan whose depth is logarithmic:
+    products of neighbours lead to every other vector, from which one more product leads to the rest (Blelloch 1990,
+    "Prefix sums and their applications").
+    """
+    if matrices.shape[1] >= SCAN_FROM and matrices.shape[-1] <= SCAN_SIZES:
+        return _scan(matrices, first)
+    latents = [first]
+    for matrix in matrices.unbind(1):
+        latents.append(_times(matrix, latents[-1]))
+    return torch.stack(latents, dim=1)
+
+
+def _scan(matrices: Tensor, first: Tensor) -> Tensor:
+    steps = matrices.shape[1]
+    if steps <= 1:
+        return torch.stack([first, *(_times(matrix, first) for matrix in matrices.unbind(1))], dim=1)
+    even, odd = matrices[:, ::2], matrices[:, 1::2]
+    at_even = _scan(odd @ even[:, : odd.shape[1]], first)  # z_0, z_2, ...
+    at_odd = _times(even, at_even[:, : even.shape[1]])
+    result = at_even.new_empty(len(matrices), steps + 1, *first.shape[1:])
+    result[:, ::2], result[:, 1::2] = at_even, at_odd
+    return result
+
+
+def _times(matrix: Tensor, vector: Tensor) -> Tensor:
+    if matrix.shape[-1] <= _ENTRYWISE_UP_TO:
+        return (matrix * vector.unsqueeze(-2)).sum(-1)
+    return (matrix @ vector.unsqueeze(-1)).squeeze(-1)

@@ -1,0 +1,83 @@
+"""The exponential of 2x2 blocks in closed form, with its derivative.
+
+Cayley-Hamilton: ``X = h I + B`` with tr B = 0 and ``B^2 = q I``, so ``exp X = e^h (C(q) I + S(q) B)`` with
+``C = cosh(sqrt q)`` and ``S = sinh(sqrt q)/sqrt q``, for q < 0 ``cos`` and ``sin``: entire functions of q, so that
+nothing special happens where the eigenvalues meet, q = 0. Bernstein and So 1993, "Some explicit formulas for the matrix
+exponential", Theorem 2.4.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+_SERIES_UP_TO = 0.5
+# (C - S)/q = sum_j (2j+2)/(2j+3)! q^j: the difference cancels for small q, the series does not.
+_SERIES = tuple((2 * j + 2) / math.factorial(2 * j + 3) for j in range(9))
+_TINY = 1e-150
+
+
+def exponential_2x2(X: Float[Tensor, "*batch 2 2"]) -> Float[Tensor, "*batch 2 2"]:
+    """``exp(X)``, computed in float64, returned in the dtype of `X`."""
+    result: Tensor = _Exponential.apply(X)  # type: ignore[no-untyped-call]
+    return result
+
+
+class _Exponential(torch.autograd.Function):
+    """Forward and backward written out: a third of the operations automatic differentiation makes of them."""
+
+    @staticmethod
+    def forward(ctx: Any, X: Tensor) -> Tensor:
+        a, b, c, d = X.double().flatten(-2).movedim(-1, 0).contiguous()
+        h, delta = (a + d) * 0.5, (a - d) * 0.5
+        q = torch.addcmul(delta * delta, b, c)
+        even, odd = _even_and_odd(h, q)
+        ctx.save_for_backward(h, delta, b, c, q, even, odd)
+        diagonal = odd * delta
+        return _blocks(even + diagonal, odd * b, odd * c, even - diagonal).to(X.dtype)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        _, delta, b, c, q, even, odd = ctx.saved_tensors
+        h = ctx.saved_tensors[0]
+        g00, g01, g10, g11 = gradient.double().flatten(-2).movedim(-1, 0).contiguous()
+        trace, skew = g00 + g11, g00 - g11
+        along = skew * delta + g01 * b + g10 * c
+        # dC/dq = S/2 and dS/dq = (C - S)/2q.
+        of_h = even * trace + odd * along
+        of_q = 0.5 * (odd * trace + _slope(h, q, even, odd) * along)
+        half_delta = torch.addcmul(0.5 * odd * skew, delta, of_q)
+        of_a, of_d = 0.5 * of_h + half_delta, 0.5 * of_h - half_delta
+        of_b, of_c = torch.addcmul(odd * g01, c, of_q), torch.addcmul(odd * g10, b, of_q)
+        return _blocks(of_a, of_b, of_c, of_d).to(gradient.dtype)
+
+
+def _blocks(a: Tensor, b: Tensor, c: Tensor, d: Tensor) -> Tensor:
+    blocks: Tensor = torch.stack([a, b, c, d], -1).unflatten(-1, (2, 2))
+    return blocks
+
+
+def _even_and_odd(h: Tensor, q: Tensor) -> tuple[Tensor, Tensor]:
+    """``e^h C(q)`` and ``e^h S(q)``; through ``e^(h+r)``, which overflows only where the result does."""
+    r = q.abs().sqrt().clamp_min(_TINY)
+    real = q > 0
+    growth = torch.where(real, h + r, h).exp()
+    falling = torch.expm1(-2 * r)
+    even = growth * torch.where(real, 0.5 * falling + 1, r.cos())
+    odd = growth * torch.where(real, -0.5 * falling, r.sin()) / r
+    return even, odd
+
+
+def _slope(h: Tensor, q: Tensor, even: Tensor, odd: Tensor) -> Tensor:
+    """``e^h (C - S)/q``."""
+    near = q.abs() < _SERIES_UP_TO
+    series = torch.full_like(q, _SERIES[-1])
+    for coefficient in reversed(_SERIES[:-1]):
+        series.mul_(q).add_(coefficient)
+    return torch.where(near, h.exp() * series, (even - odd) / torch.where(near, 1, q))
