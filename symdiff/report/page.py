@@ -11,7 +11,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from symdiff.errors import DiskError
 from symdiff.report import answer, equivariance_section, glossary, manifold_section, notation, parts
-from symdiff.report.figures import figures
 from symdiff.report.forms import COLUMNS, form_rows, price_of_exactness, what_training_earned
 from symdiff.report.linear_parts import linear_parts_section
 from symdiff.report.pictures import pictures
@@ -63,6 +62,8 @@ def write_report(run_dir: Path) -> Path:
 
 def render(run: RunData) -> str:
     """The page of a run as HTML."""
+    from symdiff.report.figures import figures  # matplotlib: pages without figures do not wait for it
+
     result = run.result
     return (
         environment()

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from symdiff.report import glossary
-from symdiff.report.figures import process_figures
 from symdiff.report.page import environment, flatten, write_atomically
 from symdiff.report.process_section import section
 
@@ -25,6 +24,8 @@ def write_process_page(document: Mapping[str, Any], file: Path) -> Path:
 
 def render_process(document: Mapping[str, Any]) -> str:
     """The page as HTML; its bytes depend on the document alone."""
+    from symdiff.report.figures import process_figures  # matplotlib: pages without figures do not wait for it
+
     process = document["process"]
     settings = {
         "model": document["model"],
