@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.measure import Table, device, exponent, in_turn
-from benchmarks.published import ACTION, HIDDEN, SETTINGS, Setting, batch, model
+from benchmarks.step_settings import ACTION, HIDDEN, SETTINGS, Setting, batch, model
 from symdiff.groups import FamilyOptions
 from symdiff.hae import HAE
 from symdiff.training import descend, make_optimiser
