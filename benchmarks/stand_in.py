@@ -65,7 +65,7 @@ def finish(config: dict[str, Any], out: Path) -> None:
 
 def described(config: dict[str, Any], run_id: str) -> dict[str, Any]:
     """What a run directory says about its run."""
-    kept = {key: value for key, value in config.items() if key != "device"}
+    kept = {key: value for key, value in config.items() if key != "device" and (key != "plain" or value)}
     text = json.dumps({"symdiff": os.environ[VERSION], **kept}, sort_keys=True)
     return {"run_id": run_id, "config_hash": hashlib.sha256(text.encode()).hexdigest(), "config": config}
 
