@@ -72,7 +72,7 @@ def follow_the_parent() -> None:
 
 
 def describe(config: dict, out: Path, run_id: str) -> None:
-    kept = {key: value for key, value in config.items() if key != "device"}
+    kept = {key: value for key, value in config.items() if key != "device" and (key != "plain" or value)}
     text = json.dumps({"symdiff": os.environ["FAKE_VERSION"], **kept}, sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()
     (out / "config.json").write_text(json.dumps({"run_id": run_id, "config_hash": digest, "config": config}))
