@@ -341,22 +341,10 @@ def test_a_killed_command_leaves_no_run_behind_on_the_cluster_and_the_same_one_r
     process.kill()
     process.communicate()
     until(lambda: not any(is_alive(pid) for pid in pids), "the run ends", BOUND)
-    until(lambda: not _of_session(process.pid), "the cluster ends", BOUND)
     out, _ = command({}, "--json").communicate(timeout=BOUND)
     document = json.loads(out)
     assert [(run["state"], run["attempts"]) for run in document["runs"]] == [("done", 1), ("done", 2)]
     assert _folders_of_ray() <= before
-
-
-def _of_session(session: int) -> list[int]:
-    """Processes of a session."""
-    found = []
-    for file in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):
-            after = file.read_text().rpartition(")")[2].split()
-            if int(after[3]) == session and after[0] != "Z":
-                found.append(int(file.parent.name))
-    return found
 
 
 @pytest.mark.long
@@ -380,10 +368,29 @@ def engine(monkeypatch):
     return Ray(Resources())
 
 
+def _order(folder: Path) -> ray_node.Order:
+    """A run that reads one file."""
+    return ray_node.Order(
+        run_id="r",
+        config={},
+        out="",
+        log="",
+        folder=str(folder),
+        token="",
+        versions=ray_node.versions_here(),
+        files=("net.py",),
+        threads=1,
+        gpu=False,
+        timeout=None,
+        memory=None,
+        worker=None,
+    )
+
+
 def _lose(engine, monkeypatch, job, places: list[str | None]):
     """How a run ends whose offers are lost on these nodes, ``None`` before it began; and the pauses before the next."""
     monkeypatch.setattr(engine, "_where", lambda running: places[running.offers - 1])
-    running = ray_engine._Running(job, None, 0.0)
+    running = ray_engine._Running(job, _order(job.out.parent), 0.0)
     now, pauses = 0.0, []
     monkeypatch.setattr(ray_engine.time, "monotonic", lambda: now)
     for _ in places:
@@ -460,25 +467,13 @@ def test_scratch_folders_of_dead_processes_go_with_the_next_one_and_others_stay(
 
 
 def test_what_a_node_lacks_is_the_cause(tmp_path):
-    order = ray_node.Order(
-        run_id="r",
-        config={},
-        out="",
-        log="",
-        folder=str(tmp_path),
-        token="",
-        versions=ray_node.versions_here({}) | {"symdiff": "9.9", "plugin other": "other 1"},
-        files=("net.py",),
-        threads=1,
-        gpu=False,
-        timeout=None,
-        memory=None,
-        worker=None,
+    order = replace(
+        _order(tmp_path), versions=ray_node.versions_here({}) | {"symdiff": "9.9", "plugin other": "other 1"}
     )
     cause = ray_node.unfit(order, "n1")
     assert cause is not None
     assert cause.message.endswith(f": symdiff {__version__}, not 9.9; plugin other is absent, not other 1")
-    same = replace(order, versions=ray_node.versions_here())
+    same = _order(tmp_path)
     cause = ray_node.unfit(same, "n1")
     assert cause is not None
     assert cause.message == f"node n1 has no net.py in {tmp_path}"
