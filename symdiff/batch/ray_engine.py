@@ -12,20 +12,20 @@ import math
 import os
 import re
 import secrets
-import shutil
 import socket
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from symdiff.batch.engine import INTERRUPTED, Cause, Ended, Job, Resources, cores, runs_on_a_gpu
 from symdiff.batch.local import GRACE
-from symdiff.batch.parcel import Parcel, pack, unpack
+from symdiff.batch.parcel import unpack
 from symdiff.batch.ray_node import TOKEN, Order, Outcome, Watch, attempt, versions_here
+from symdiff.batch.scratch import scratch
 from symdiff.batch.study import taking_part
 from symdiff.config import RunConfig
 from symdiff.diffusion.adapters import is_own
@@ -39,8 +39,17 @@ log = logging.getLogger(__name__)
 ATTEMPTS = 3
 """How often a run is begun whose node is lost."""
 
+UNBEGUN = 120.0
+"""Seconds for which Ray may offer nodes that are lost before a run begins there; after that it has failed."""
+
+PAUSE, LONGEST = 0.5, 10.0
+"""Seconds before a run is offered again, and the most they become: Ray may offer a lost node until it notices."""
+
 REACH = 5.0
 """Seconds a cluster has to answer."""
+
+ANSWER = 120.0
+"""Seconds the process beside the command has to begin, on a machine that is busy."""
 
 STORE = 128 * 2**20
 """Bytes of the object store of a cluster of our own, whose one node sees the directory of the study."""
@@ -48,12 +57,19 @@ STORE = 128 * 2**20
 
 @dataclass
 class _Running:
-    """A job on the cluster, and how often it was begun."""
+    """A job on the cluster.
+
+    `offers` counts how often it was given to Ray, `attempts` how often it was begun on a node and lost with it; `vain`
+    are the offers since then that were lost before the run began, the first of them at `vain_since`.
+    """
 
     job: Job
     order: Order
     since: float
+    offers: int = 0
     attempts: int = 0
+    vain: int = 0
+    vain_since: float = 0.0
 
 
 class Ray:
@@ -83,7 +99,7 @@ class Ray:
         self.resources = resources
         self.worker = None if worker is None else tuple(worker)
         self._ray = _import_ray()
-        self._folder: Path | None = None
+        self._scratch = ExitStack()
         self._is_ours = self._connect()
         try:
             self._refuse_missing_gpus()
@@ -95,6 +111,7 @@ class Ray:
             self._share = resources.gpu_share or 1 / math.ceil(resources.slots / resources.gpus)
         self.cpus = self._cpus()
         self._running: dict[Any, _Running] = {}
+        self._resting: list[tuple[float, _Running]] = []  # lost, and when to offer them again
         self._watch: Any = None
         self._token = secrets.token_hex(16)
         self._tokens: set[Path] = set()
@@ -112,10 +129,10 @@ class Ray:
         address = self.resources.address
         how: dict[str, Any] = {"address": address, "log_to_driver": False, "logging_level": logging.ERROR}
         if address is None:
-            short = tempfile.gettempdir() if len(tempfile.gettempdir()) < 30 else "/tmp"  # sockets have short paths
-            self._folder = Path(tempfile.mkdtemp(prefix="ray-", dir=short))
+            short = tempfile.gettempdir() if len(tempfile.gettempdir()) < 16 else "/tmp"  # sockets have short paths
+            folder = self._scratch.enter_context(scratch("ray-", Path(short)))
             how |= {"address": "local", "include_dashboard": False, "num_cpus": cores(), "object_store_memory": STORE}
-            how["_temp_dir"] = str(self._folder)
+            how["_temp_dir"] = str(folder)
         else:
             _refuse_unreachable(address)
         try:
@@ -129,8 +146,7 @@ class Ray:
 
     def _leave(self) -> None:
         self._ray.shutdown()
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+        self._scratch.close()
 
     def _nodes(self) -> list[dict[str, float]]:
         return [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
@@ -185,36 +201,52 @@ class Ray:
             token=self._token,
             versions=versions_here(taking_part(job.config)),
             files=files_of(job.config),
-            earlier=_earlier(job.out),
             threads=self.cpus,
             gpu=self._share > 0,
             timeout=self.resources.timeout,
             memory=self.resources.memory,
             worker=self.worker,
         )
-        self._submit(_Running(job, order, time.monotonic()))
-
-    def _submit(self, running: _Running) -> None:
         if self._watch is None:
             self._watch = self._begin_watch()
-        running.attempts += 1
+        self._offer(_Running(job, order, time.monotonic()))
+
+    def _offer(self, running: _Running) -> None:
+        running.offers += 1
         how = {
             "num_cpus": self.cpus,
             "num_gpus": self._share,
             "max_retries": 0,
             "name": f"symdiff {running.job.run_id}",
         }
-        self._running[self._ray.remote(attempt).options(**how).remote(running.order, self._watch)] = running
+        task = self._ray.remote(attempt).options(**how)
+        self._running[task.remote(running.order, self._watch, running.offers)] = running
 
     def _begin_watch(self) -> Any:
         """Return the actor the nodes talk to, beside this process: it is lost only with it."""
+        from ray import exceptions
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         here = NodeAffinitySchedulingStrategy(self._ray.get_runtime_context().get_node_id(), soft=False)
-        return self._ray.remote(Watch).options(num_cpus=0, scheduling_strategy=here).remote()
+        how = {"num_cpus": 0, "scheduling_strategy": here, "max_restarts": -1, "max_task_retries": -1}
+        watch = self._ray.remote(Watch).options(**how).remote()
+        try:
+            self._ray.get(watch.is_stopping.remote(), timeout=ANSWER)
+        except exceptions.RayError as error:
+            told = str(error).strip().splitlines()[-1:] or [type(error).__name__]
+            raise ClusterError(
+                f"Ray cannot begin a process of symdiff on this machine: {told[0]}",
+                "start Ray from the environment that holds symdiff",
+            ) from error
+        return watch
 
     def wait(self, seconds: float) -> list[Ended]:
         """Return what ended, soon after something has, or after `seconds` with nothing."""
+        now = time.monotonic()
+        due = [running for when, running in self._resting if when <= now]
+        self._resting = [(when, running) for when, running in self._resting if when > now]
+        for running in due:
+            self._offer(running)
         if not self._running:
             time.sleep(seconds)
             return []
@@ -223,7 +255,8 @@ class Ray:
 
     def stop(self) -> list[Ended]:
         """Interrupt everything that runs, kill what has not saved its state in time, and leave the cluster."""
-        found: list[Ended] = []
+        found = [Ended(running.job.run_id, _seconds(running), _STOPPED) for _, running in self._resting]
+        self._resting.clear()
         try:
             if self._running:
                 self._ray.get(self._watch.stop.remote())
@@ -235,7 +268,7 @@ class Ray:
                 for reference in late:
                     self._ray.cancel(reference, force=True)
                 ended = [self._settle(reference, stopped=True) for reference in waited]
-                found = [one for one in ended if one is not None]
+                found += [one for one in ended if one is not None]
         finally:
             for folder in self._tokens:
                 with suppress(OSError):
@@ -250,18 +283,18 @@ class Ray:
         return found
 
     def _where(self, running: _Running) -> str | None:
-        place: str | None = self._ray.get(self._watch.where.remote(running.job.run_id))
+        place: str | None = self._ray.get(self._watch.where.remote(running.job.run_id, running.offers))
         return place
 
     def _settle(self, reference: Any, stopped: bool = False) -> Ended | None:
-        """Return how an attempt ended; nothing if it was lost with its node, and another one has begun."""
+        """Return how an attempt ended; nothing if it was lost with its node, and there will be another one."""
         from ray import exceptions
 
         running = self._running.pop(reference)
         run_id = running.job.run_id
-        seconds = round(time.monotonic() - running.since, 3)
+        seconds = _seconds(running)
         try:
-            outcome: Outcome = self._ray.get(reference)
+            outcome: Outcome = self._ray.get(reference, timeout=GRACE if stopped else None)
         except exceptions.TaskCancelledError:
             return Ended(run_id, seconds, _STOPPED)
         except exceptions.OutOfMemoryError as error:
@@ -276,19 +309,34 @@ class Ray:
         return self._received(running, outcome)
 
     def _lost(self, running: _Running, seconds: float, error: Exception) -> Ended | None:
-        run_id, where = running.job.run_id, self._where(running) or "unknown"
-        if RunDirectory(running.job.config, running.job.out).state == "finished":
+        """Have a run offered again after a moment, unless it was begun, or offered in vain, too often.
+
+        An offer that was lost before the run began has cost nothing: Ray offers a lost node until it notices.
+        """
+        run_id, where = running.job.run_id, self._where(running)
+        if _is_finished(running.job):
             return Ended(run_id, seconds)  # only the word of it was lost
-        told = f"was lost with node {where}, attempt {running.attempts} of {ATTEMPTS} ({type(error).__name__})"
-        if running.attempts >= ATTEMPTS:
+        if where is not None:
+            running.attempts, running.vain = running.attempts + 1, 0
+            told = f"was lost on node {where}, attempt {running.attempts} of {ATTEMPTS} ({type(error).__name__})"
+            is_last = running.attempts >= ATTEMPTS
+        else:
+            running.vain_since = running.vain_since if running.vain else time.monotonic()
+            running.vain += 1
+            told = f"was lost before it began ({' '.join(str(error).split())[:200]})"
+            is_last = time.monotonic() - running.vain_since > UNBEGUN
+        if is_last:
             return Ended(run_id, seconds, Cause("node-lost", f"the run {told}", "see the logs of Ray on that node"))
         log.warning("run %s %s: it is begun again", run_id, told)
-        self._submit(running)
+        pause = min(PAUSE * 2**running.vain, LONGEST)
+        self._resting.append((time.monotonic() + pause, running))
         return None
 
     def _received(self, running: _Running, outcome: Outcome) -> Ended:
         """Keep what came back from a node that does not see the directory of the study."""
         job, cause = running.job, outcome.cause
+        if outcome.told:
+            log.warning("run %s: %s", job.run_id, outcome.told)
         try:
             if outcome.log:
                 with disk_errors(job.log), job.log.open("ab") as file:
@@ -313,13 +361,15 @@ def files_of(config: RunConfig) -> tuple[str, ...]:
     return tuple(name for name in named if name and Path(name).expanduser().exists())
 
 
-def _earlier(out: Path) -> Parcel:
-    """Return what an earlier attempt left, from which a node that does not see it goes on."""
+def _seconds(running: _Running) -> float:
+    return round(time.monotonic() - running.since, 3)
+
+
+def _is_finished(job: Job) -> bool:
     try:
-        return pack(out)
-    except OutputError as error:
-        log.warning("%s begins anew on nodes that do not share its folder: %s", out.name, error.message)
-        return {}
+        return RunDirectory(job.config, job.out).state == "finished"
+    except OutputError:  # what is there is no run, or another one; whoever writes there says so
+        return False
 
 
 def _import_ray() -> Any:

@@ -23,6 +23,7 @@ from symdiff.batch.directory import is_held
 from symdiff.batch.engine import Cause, Ended, Job, Resources
 from symdiff.batch.local import WORKER, Local
 from symdiff.batch.parcel import Parcel, pack, unpack
+from symdiff.batch.scratch import scratch
 from symdiff.config import RunConfig
 from symdiff.entrypoint import describe
 from symdiff.errors import OutputError
@@ -57,8 +58,6 @@ class Order:
         What the node has to have, by name.
     files
         What the run reads, as its configuration names it.
-    earlier
-        What an earlier attempt left, for a node that does not see it.
     threads, gpu, timeout, memory
         Processors, whether it has a GPU or a part of one, and the seconds and bytes it may take.
     worker
@@ -73,7 +72,6 @@ class Order:
     token: str
     versions: Mapping[str, str]
     files: tuple[str, ...]
-    earlier: Parcel
     threads: int
     gpu: bool
     timeout: float | None
@@ -83,29 +81,44 @@ class Order:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How an attempt ended; `parcel` and `log` are what it wrote, if the node does not share the folder of the runs."""
+    """How an attempt ended.
+
+    `parcel` and `log` are what it wrote, if the node does not share the folder of the runs; `told` is what the user
+    should know besides.
+    """
 
     node: str
     seconds: float
     cause: Cause | None
     parcel: Parcel | None = None
     log: bytes = b""
+    told: str = ""
 
 
 class Watch:
-    """An actor beside the command: the nodes tell it where runs are, and ask it whether to stop them."""
+    """An actor beside the command: nodes tell it where runs are, and ask it what there is and whether to stop."""
 
     def __init__(self) -> None:
-        self.places: dict[str, str] = {}
+        self.places: dict[str, tuple[int, str]] = {}
         self.stopping = False
 
-    def begin(self, run_id: str, node: str) -> None:
-        """Note the node of a run."""
-        self.places[run_id] = node
+    def begin(self, run_id: str, offer: int, node: str) -> None:
+        """Note the node on which an offer of a run, counted from 1, was begun."""
+        self.places[run_id] = offer, node
 
-    def where(self, run_id: str) -> str | None:
-        """Return the node on which a run was begun last."""
-        return self.places.get(run_id)
+    def where(self, run_id: str, offer: int) -> str | None:
+        """Return the node on which this offer of a run was begun, if it was."""
+        last, node = self.places.get(run_id, (0, None))
+        return node if last == offer else None
+
+    def earlier(self, out: str) -> tuple[Parcel, str]:
+        """Return what earlier attempts left of a run, for a node that does not see it, or nothing and the reason."""
+        try:
+            return pack(Path(out)), ""
+        except OutputError as error:
+            return {}, f"it begins anew on a node that does not share its folder: {error.message}"
+        except OSError as error:
+            return {}, f"it begins anew on a node that does not share its folder: cannot read {out}: {error.strerror}"
 
     def stop(self) -> None:
         """Have all runs stopped."""
@@ -140,12 +153,12 @@ def unfit(order: Order, node: str) -> Cause | None:
     return None
 
 
-def attempt(order: Order, watch: Any) -> Outcome:
-    """Do a run on this node: the body of the task."""
+def attempt(order: Order, watch: Any, offer: int) -> Outcome:
+    """Do a run on this node: the body of the task. An offer that is lost before it told the watch has done nothing."""
     import ray
 
     node = f"{socket.gethostname()} ({ray.get_runtime_context().get_node_id()[:12]})"
-    ray.get(watch.begin.remote(order.run_id, node))
+    ray.get(watch.begin.remote(order.run_id, offer, node))
     cause = unfit(order, node)
     if cause is not None:
         return Outcome(node, 0.0, cause)
@@ -153,17 +166,18 @@ def attempt(order: Order, watch: Any) -> Outcome:
         _await_the_lost(Path(order.out))
         ended = _work(order, Path(order.out), Path(order.log), watch)
         return Outcome(node, ended.seconds, ended.cause)
-    with tempfile.TemporaryDirectory(prefix="symdiff-run-", ignore_cleanup_errors=True) as scratch:
-        out, log = Path(scratch) / "runs" / order.run_id, Path(scratch) / "log"
-        if order.earlier:
-            unpack(order.earlier, out)
+    with scratch("symdiff-run-", Path(tempfile.gettempdir())) as folder:
+        out, log = folder / "runs" / order.run_id, folder / "log"
+        earlier, told = ray.get(watch.earlier.remote(order.out))
+        if earlier:
+            unpack(earlier, out)
         ended = _work(order, out, log, watch)
         said = log.read_bytes()[-LOG_LIMIT:]
         try:
-            return Outcome(node, ended.seconds, ended.cause, pack(out), said)
+            return Outcome(node, ended.seconds, ended.cause, pack(out), said, told)
         except OutputError as error:
             cause = ended.cause or Cause(error.code, error.message, error.hint)
-            return Outcome(node, ended.seconds, cause, None, said)
+            return Outcome(node, ended.seconds, cause, None, said, told)
 
 
 def _is_shared(order: Order) -> bool:

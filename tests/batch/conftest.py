@@ -73,9 +73,10 @@ def states(directory: StudyDirectory) -> list[str]:
     return [directory.records[run.run_id].state for run in directory.study.runs]
 
 
-def until(condition: Callable[[], Any], what: str) -> Any:
+def until(condition: Callable[[], Any], what: str, seconds: float = 30.0) -> Any:
     """Wait for something another process does."""
-    for _ in range(3000):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
         if found := condition():
             return found
         time.sleep(0.01)

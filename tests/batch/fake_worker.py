@@ -23,7 +23,7 @@ def main() -> None:
     wishes = json.loads(os.environ.get("FAKE", "{}"))
     wish = wishes.get(str(config["seed"]), "ok")
     describe(config, out, out.name)
-    print(f"seed {config['seed']} on {os.environ['OMP_NUM_THREADS']} threads")
+    print(f"seed {config['seed']} on {os.environ['OMP_NUM_THREADS']} threads", flush=True)
     if wish == "segfault":
         os.kill(os.getpid(), signal.SIGSEGV)
     elif wish == "hang":
@@ -42,6 +42,7 @@ def main() -> None:
     elif wish == "slow":
         time.sleep(1)
     elif wish == "wait":
+        (out / "pid").write_text(str(os.getpid()))
         while not (out.parent.parent / "go").exists():
             time.sleep(0.05)
     elif wish == "fill":
@@ -72,7 +73,7 @@ def follow_the_parent() -> None:
 
 
 def describe(config: dict, out: Path, run_id: str) -> None:
-    kept = {key: value for key, value in config.items() if key != "device"}
+    kept = {key: value for key, value in config.items() if key != "device" and (key != "plain" or value)}
     text = json.dumps({"symdiff": os.environ["FAKE_VERSION"], **kept}, sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()
     (out / "config.json").write_text(json.dumps({"run_id": run_id, "config_hash": digest, "config": config}))
