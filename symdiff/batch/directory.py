@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -104,7 +105,7 @@ class StudyDirectory:
                     f"{self.path} is not empty and holds no study: {', '.join(foreign[:3])}", "give another --out"
                 )
             return
-        told = difference(held.get("runs", {}), self._description()["runs"])
+        told = difference(held.get("runs", {}), self._description["runs"])
         if told and not self.adopt:
             raise OutputError(
                 f"{self.path} was begun with another version of the study: {told}",
@@ -124,6 +125,7 @@ class StudyDirectory:
             found[run.run_id] = record
         return found
 
+    @cached_property
     def _description(self) -> dict[str, Any]:
         runs = {
             run.run_id: {"label": self.study.label(run), "settings": run.settings, "plugins": dict(run.plugins)}
@@ -160,7 +162,7 @@ class StudyDirectory:
             with disk_errors(self.path):
                 for leftover in self.path.glob(TEMPORARY):
                     leftover.unlink()
-            write_document(self / STUDY, self._description())
+            write_document(self / STUDY, self._description)
             yield
         finally:
             os.close(lock)

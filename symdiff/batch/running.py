@@ -77,7 +77,6 @@ class Batch:
         runs = [run for run in self.directory.study.runs if run.run_id in chosen]
         queue = deque(run for run in runs if self.directory.records[run.run_id].state in wanted)
         self.progress.phase(f"study {self.directory.study.name}")
-        self._note("running")
         try:
             with interrupts() as asked:
                 self._work(queue, asked)
@@ -94,12 +93,15 @@ class Batch:
 
     def _work(self, queue: deque[Run], asked: Interrupts) -> None:
         running = self.at_work
-        failed = told = False
+        failed = told = noted = False
         while (queue and not (asked.finish or (failed and self.fail_fast))) or running:
             begin = not asked.finish and not (failed and self.fail_fast)
             while begin and queue and len(running) < self.engine.capacity:
                 self._start(queue.popleft())
             self.queued = len(queue)
+            if not noted:
+                noted = True
+                self._note("running")  # once the first runs are at work: the pages of a thousand take a while
             if asked.finish and not told:
                 told = True
                 log.warning("interrupted: finishing the %d runs at work; Ctrl-C again stops them", len(running))

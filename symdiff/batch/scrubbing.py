@@ -60,6 +60,7 @@ class Scrubber:
     def __init__(
         self, study: Path, settings: Iterable[Mapping[str, Any]] = (), environ: Mapping[str, str] | None = None
     ) -> None:
+        self._done: dict[str, str] = {}
         runs = list(settings)
         inside = {str(study.absolute()), str(study.resolve())}
         self._inside = _matching(f"{folder}/" for folder in inside)
@@ -77,6 +78,11 @@ class Scrubber:
 
     def __call__(self, text: str) -> str:
         """Return `text` without it, in one line, with characters that steer the direction of text spelled out."""
+        if text not in self._done:  # runs of one study say mostly the same
+            self._done[text] = self._scrubbed(text)
+        return self._done[text]
+
+    def _scrubbed(self, text: str) -> str:
         found = text
         if self._paths is not None:
             found = self._paths.sub(lambda match: self._values[match[0]], found)
@@ -105,6 +111,8 @@ class Scrubber:
 def visible(text: str) -> str:
     """Return `text` in one line; control and format characters, which can turn it around, are spelled as escapes."""
     line = " ".join(text.split())
+    if line.isprintable():
+        return line
     return "".join(f"\\u{ord(sign):04x}" if unicodedata.category(sign) in ("Cc", "Cf", "Cs") else sign for sign in line)
 
 
