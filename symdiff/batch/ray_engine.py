@@ -48,6 +48,9 @@ PAUSE, LONGEST = 0.5, 10.0
 REACH = 5.0
 """Seconds a cluster has to answer."""
 
+SETTINGS = b"\0\0\0\4\0\0\0\0\0"
+"""An empty frame of HTTP/2: its length, its type 4, no flags, stream 0."""
+
 ANSWER = 120.0
 """Seconds the process beside the command has to begin, on a machine that is busy."""
 
@@ -140,7 +143,9 @@ class Ray:
         except (ConnectionError, RuntimeError, ValueError, OSError, TimeoutError) as error:
             self._leave()
             told = " ".join(str(error).split())[:500]
-            hint = "Ray, Python and symdiff must be of one version on all nodes, and this machine one of them"
+            hint = (
+                "Ray, Python and symdiff must be of one version on all nodes, and this machine one of them: `ray start`"
+            )
             raise ClusterError(f"cannot use the Ray cluster {address or 'of this machine'}: {told}", hint) from error
         return True
 
@@ -388,12 +393,21 @@ def _refuse_unreachable(address: str) -> None:
     if address == "auto":
         return
     host, _, port = address.rpartition(":")
-    if not host or not port.isdecimal() or "://" in host:
+    if not host or not port.isdecimal() or not 0 < int(port) < 2**16 or "://" in host:
         hint = "give HOST:PORT or auto, on a machine that is a node of the cluster (`ray start --address=HOST:PORT`)"
         raise ClusterError(f"--address is {address!r}, which is no address of a Ray cluster", hint)
+    hint = f"is the cluster up? `ray status --address={address}` tells"
     try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=REACH).close()
-    except (OSError, OverflowError) as error:
-        raise ClusterError(
-            f"nothing answers at {address}: {error}", "is the cluster up? `ray status --address` tells"
-        ) from error
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=REACH) as line:
+            is_ray = os.environ.get("RAY_USE_TLS", "0") != "0" or _speaks_http2(line)
+    except OSError as error:
+        raise ClusterError(f"nothing answers at {address}: {error}", hint) from error
+    if not is_ray:
+        raise ClusterError(f"what answers at {address} is no Ray cluster", hint)
+
+
+def _speaks_http2(line: socket.socket) -> bool:
+    """Return whether a server begins as RFC 9113, section 3.4 says, which gRPC and so Ray rest on: with SETTINGS."""
+    line.settimeout(4 * REACH)
+    line.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + SETTINGS)
+    return line.recv(9)[3:4] == SETTINGS[3:4]

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -206,6 +207,40 @@ def test_a_lost_node_costs_no_run(cluster, on_the_cluster, tmp_path, caplog):
     assert sorted(said) == [1, 1, 1, 2]  # only what was at work on the lost node was begun twice
     results = [json.loads(line) for line in (tmp_path / "tiny" / "results.jsonl").read_text().splitlines()]
     assert len(results) == 4
+
+
+def test_what_the_engine_takes_for_ray_is_ray(cluster):
+    ray_engine._refuse_unreachable(cluster.address)
+
+
+@pytest.mark.long
+def test_a_result_that_is_too_large_to_be_sent_is_told_with_what_to_do(on_the_cluster, monkeypatch):
+    monkeypatch.setattr(ray_engine, "TOKEN", ".elsewhere.tmp")
+    monkeypatch.setattr(ray_engine, "attempt", _attempt_with_small_parcels)
+    cause = cause_of(on_the_cluster(1, {}), 0)
+    assert "more than the 0 MiB that are sent between nodes" in cause.message
+    assert cause.hint == "put the study into a folder that all nodes share"
+
+
+def _attempt_with_small_parcels(order, watch, offer):
+    ray_node.pack = lambda out: pack(out, limit=10)
+    try:
+        return ray_node.attempt(order, watch, offer)
+    finally:
+        ray_node.pack = pack
+
+
+@pytest.mark.long
+def test_a_node_without_the_plugin_or_the_model_of_a_run_is_named_and_begins_nothing(
+    on_the_cluster, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(ray_engine, "taking_part", lambda config: {"mine": "mine 1"} if config.seed == 0 else {})
+    monkeypatch.setattr(ray_engine, "files_of", lambda config: ("only/here.py",) if config.seed == 1 else ())
+    directory = on_the_cluster(3, {})
+    assert states(directory) == ["failed", "failed", "done"]
+    assert "plugin mine is absent, not mine 1" in cause_of(directory, 0).message
+    assert "has no only/here.py in" in cause_of(directory, 1).message
+    assert not directory.log(directory.study.runs[0]).exists()
 
 
 @pytest.mark.long
@@ -482,12 +517,35 @@ def test_what_a_node_lacks_is_the_cause(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("address", "said"), [("127.0.0.1:1", "nothing answers at 127.0.0.1:1"), ("ray://here:10001", "no address")]
+    ("address", "said"),
+    [
+        ("127.0.0.1:1", "nothing answers at 127.0.0.1:1"),
+        ("ray://here:10001", "no address"),
+        ("127.0.0.1:99999", "no address"),
+        ("here", "no address"),
+    ],
 )
 def test_a_cluster_that_cannot_be_reached_is_named(monkeypatch, address, said):
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
     with pytest.raises(ClusterError, match=said):
         Ray(Resources(address=address))
+
+
+def test_what_answers_but_is_no_cluster_is_refused_at_once(monkeypatch):
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer():
+            line, _ = server.accept()
+            with line:
+                line.recv(1000)
+                line.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(ClusterError, match="is no Ray cluster"):
+            Ray(Resources(address=f"127.0.0.1:{server.getsockname()[1]}"))
+        thread.join()
 
 
 def test_a_cluster_of_another_version_is_refused_with_both(monkeypatch):
@@ -499,7 +557,7 @@ def test_a_cluster_of_another_version_is_refused_with_both(monkeypatch):
     monkeypatch.setattr(ray, "shutdown", lambda: None)
     with pytest.raises(ClusterError, match=r"Version mismatch: .* Ray: 2\.1 Python: 3\.9") as caught:
         Ray(Resources(address="auto"))
-    assert "one version" in caught.value.hint
+    assert "of one version" in caught.value.hint
 
 
 def test_without_ray_the_command_that_installs_it_is_told(monkeypatch):
