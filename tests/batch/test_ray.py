@@ -71,6 +71,7 @@ def cluster():
             "RAY_USAGE_STATS_ENABLED": "0",
             "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
             "RAY_TMPDIR": folder,
+            "RAY_worker_niceness": "0",  # beside other tests nice processes may get no time at all
             "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
         }
         with pytest.MonkeyPatch.context() as patch:
@@ -327,7 +328,8 @@ def command(tmp_path):
 
     def begin(wishes: dict[int, str], *flags: str, text: str = TEXT.replace("[0, 1, 2]", "[0, 1]")):
         (folder / "tiny.toml").write_text(text)
-        given = os.environ | {"FAKE": json.dumps({str(seed): wish for seed, wish in wishes.items()})}
+        fake = json.dumps({str(seed): wish for seed, wish in wishes.items()})
+        given = os.environ | {"RAY_worker_niceness": "0", "FAKE": fake}
         line = [sys.executable, "-c", COMMAND, "tiny.toml", *flags]
         pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         begun.append(subprocess.Popen(line, cwd=folder, env=given, start_new_session=True, **pipe))
