@@ -12,7 +12,6 @@ import math
 import os
 import re
 import secrets
-import socket
 import tempfile
 import time
 from collections.abc import Sequence
@@ -24,6 +23,7 @@ from typing import Any
 from symdiff.batch.engine import INTERRUPTED, Cause, Ended, Job, Resources, cores, runs_on_a_gpu
 from symdiff.batch.local import GRACE
 from symdiff.batch.parcel import unpack
+from symdiff.batch.ray_address import REACH, refuse_unreachable
 from symdiff.batch.ray_node import TOKEN, Order, Outcome, Watch, attempt, versions_here
 from symdiff.batch.scratch import scratch
 from symdiff.batch.study import taking_part
@@ -44,12 +44,6 @@ UNBEGUN = 120.0
 
 PAUSE, LONGEST = 0.5, 10.0
 """Seconds before a run is offered again, and the most they become: Ray may offer a lost node until it notices."""
-
-REACH = 5.0
-"""Seconds a cluster has to answer."""
-
-SETTINGS = b"\0\0\0\4\0\0\0\0\0"
-"""An empty frame of HTTP/2: its length, its type 4, no flags, stream 0."""
 
 ANSWER = 120.0
 """Seconds the process beside the command has to begin, on a machine that is busy."""
@@ -137,7 +131,7 @@ class Ray:
             how |= {"address": "local", "include_dashboard": False, "num_cpus": cores(), "object_store_memory": STORE}
             how["_temp_dir"] = str(folder)
         else:
-            _refuse_unreachable(address)
+            refuse_unreachable(address)
         try:
             self._ray.init(**how)
         except (ConnectionError, RuntimeError, ValueError, OSError, TimeoutError) as error:
@@ -386,28 +380,3 @@ def _import_ray() -> Any:
             "pip install 'symdiff-toolkit[ray]'",
         ) from error
     return ray
-
-
-def _refuse_unreachable(address: str) -> None:
-    """Say at once what Ray finds out after minutes of trying."""
-    if address == "auto":
-        return
-    host, _, port = address.rpartition(":")
-    if not host or not port.isdecimal() or not 0 < int(port) < 2**16 or "://" in host:
-        hint = "give HOST:PORT or auto, on a machine that is a node of the cluster (`ray start --address=HOST:PORT`)"
-        raise ClusterError(f"--address is {address!r}, which is no address of a Ray cluster", hint)
-    hint = f"is the cluster up? `ray status --address={address}` tells"
-    try:
-        with socket.create_connection((host.strip("[]"), int(port)), timeout=REACH) as line:
-            is_ray = os.environ.get("RAY_USE_TLS", "0") != "0" or _speaks_http2(line)
-    except OSError as error:
-        raise ClusterError(f"nothing answers at {address}: {error}", hint) from error
-    if not is_ray:
-        raise ClusterError(f"what answers at {address} is no Ray cluster", hint)
-
-
-def _speaks_http2(line: socket.socket) -> bool:
-    """Return whether a server begins as RFC 9113, section 3.4 says, which gRPC and so Ray rest on: with SETTINGS."""
-    line.settimeout(4 * REACH)
-    line.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + SETTINGS)
-    return line.recv(9)[3:4] == SETTINGS[3:4]

@@ -22,6 +22,7 @@ from symdiff.batch import ray_engine, ray_node
 from symdiff.batch.directory import StudyDirectory
 from symdiff.batch.engine import Job, Resources, find_engine
 from symdiff.batch.parcel import pack, unpack
+from symdiff.batch.ray_address import refuse_unreachable
 from symdiff.batch.ray_engine import Ray, files_of
 from symdiff.batch.running import Batch
 from symdiff.batch.scratch import scratch
@@ -211,7 +212,7 @@ def test_a_lost_node_costs_no_run(cluster, on_the_cluster, tmp_path, caplog):
 
 
 def test_what_the_engine_takes_for_ray_is_ray(cluster):
-    ray_engine._refuse_unreachable(cluster.address)
+    refuse_unreachable(cluster.address)
 
 
 @pytest.mark.long
