@@ -12,7 +12,6 @@ import math
 import os
 import re
 import secrets
-import socket
 import tempfile
 import time
 from collections.abc import Sequence
@@ -24,6 +23,7 @@ from typing import Any
 from symdiff.batch.engine import INTERRUPTED, Cause, Ended, Job, Resources, cores, runs_on_a_gpu
 from symdiff.batch.local import GRACE
 from symdiff.batch.parcel import unpack
+from symdiff.batch.ray_address import REACH, refuse_unreachable
 from symdiff.batch.ray_node import TOKEN, Order, Outcome, Watch, attempt, versions_here
 from symdiff.batch.scratch import scratch
 from symdiff.batch.study import taking_part
@@ -44,9 +44,6 @@ UNBEGUN = 120.0
 
 PAUSE, LONGEST = 0.5, 10.0
 """Seconds before a run is offered again, and the most they become: Ray may offer a lost node until it notices."""
-
-REACH = 5.0
-"""Seconds a cluster has to answer."""
 
 ANSWER = 120.0
 """Seconds the process beside the command has to begin, on a machine that is busy."""
@@ -134,13 +131,15 @@ class Ray:
             how |= {"address": "local", "include_dashboard": False, "num_cpus": cores(), "object_store_memory": STORE}
             how["_temp_dir"] = str(folder)
         else:
-            _refuse_unreachable(address)
+            refuse_unreachable(address)
         try:
             self._ray.init(**how)
         except (ConnectionError, RuntimeError, ValueError, OSError, TimeoutError) as error:
             self._leave()
             told = " ".join(str(error).split())[:500]
-            hint = "Ray, Python and symdiff must be of one version on all nodes, and this machine one of them"
+            hint = (
+                "Ray, Python and symdiff must be of one version on all nodes, and this machine one of them: `ray start`"
+            )
             raise ClusterError(f"cannot use the Ray cluster {address or 'of this machine'}: {told}", hint) from error
         return True
 
@@ -381,19 +380,3 @@ def _import_ray() -> Any:
             "pip install 'symdiff-toolkit[ray]'",
         ) from error
     return ray
-
-
-def _refuse_unreachable(address: str) -> None:
-    """Say at once what Ray finds out after minutes of trying."""
-    if address == "auto":
-        return
-    host, _, port = address.rpartition(":")
-    if not host or not port.isdecimal() or "://" in host:
-        hint = "give HOST:PORT or auto, on a machine that is a node of the cluster (`ray start --address=HOST:PORT`)"
-        raise ClusterError(f"--address is {address!r}, which is no address of a Ray cluster", hint)
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=REACH).close()
-    except (OSError, OverflowError) as error:
-        raise ClusterError(
-            f"nothing answers at {address}: {error}", "is the cluster up? `ray status --address` tells"
-        ) from error
