@@ -1,0 +1,83 @@
+"""Sequences that somebody observed, in the place of a recording: there is no model and no reverse process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from symdiff.trajectories.data import Sequences, Trajectories
+from symdiff.trajectories.sequences import cut
+
+NO_PROCESS = "there is no reverse process: the data are observed sequences, and no denoiser made them"
+"""Why nothing is said of a process."""
+
+
+@dataclass(frozen=True)
+class ObservedSequences(Trajectories):
+    """Observations and the actions between them.
+
+    The observations are the `states`. What belongs to a reverse process is not a number: `denoised`, `alpha_bar` and
+    the coefficients are NaN, and there are no gauges.
+
+    Attributes
+    ----------
+    actions
+        ``[traj, steps, A]`` float32: the action that leads from ``states[:, i]`` to ``states[:, i + 1]``.
+    factors
+        ``[traj, time, F]`` float32: what is known of the world behind each observation; ``None`` if nothing is.
+    """
+
+    actions: Float[Tensor, "traj steps a"] = field(kw_only=True)
+    factors: Float[Tensor, "traj time f"] | None = field(default=None, kw_only=True)
+
+    @classmethod
+    def of(
+        cls,
+        observations: Float[Tensor, "traj time c h w"],
+        actions: Float[Tensor, "traj steps a"],
+        factors: Float[Tensor, "traj time f"] | None = None,
+        info: dict[str, Any] | None = None,
+    ) -> ObservedSequences:
+        """The recording of these arrays; everything about a process is NaN."""
+        count, steps = actions.shape[:2]
+        unknown = torch.full((steps + 1,), torch.nan, dtype=torch.float64)
+        return cls(
+            states=observations,
+            denoised=torch.tensor(torch.nan).expand(count, steps, *observations.shape[2:]),
+            timesteps=torch.arange(steps + 1),
+            alpha_bar=unknown,
+            scale=unknown,
+            state_coefficient=unknown[1:],
+            denoised_coefficient=unknown[1:],
+            noise_std=unknown[1:],
+            gauges={},
+            info=info or {},
+            actions=actions,
+            factors=factors,
+        )
+
+    def select(self, index: Int[Tensor, " n"] | slice) -> ObservedSequences:
+        """The sequences at `index`."""
+        return replace(
+            self,
+            states=self.states[index],
+            denoised=self.denoised[index],
+            actions=self.actions[index],
+            factors=None if self.factors is None else self.factors[index],
+        )
+
+    def windows(self, length: int, n: int, generator: torch.Generator | None = None) -> Sequences:
+        """`n` windows of `length` consecutive actions with the observations around them, drawn as by `cut`.
+
+        Raises
+        ------
+        ConfigError
+            The sequences are shorter.
+        """
+        found = cut(self, length, n, generator)
+        actions = self.actions[found.trajectory[:, None], found.times[:, :-1]].to(self.states.dtype)
+        return Sequences(found.observations, actions, found.times, found.trajectory)
