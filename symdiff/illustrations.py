@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from symdiff.hae import HAE
-from symdiff.trajectories import Sequences, Trajectories
+from symdiff.trajectories import ObservedSequences, Sequences, Trajectories
 
 ROWS = 4
 COLUMNS = 11
@@ -54,6 +54,8 @@ def illustrations(
 @torch.no_grad()
 def recording_pictures(trajectories: Trajectories, pictures_of: Pictures = show) -> dict[str, Array]:
     """The arrays that need no trained model."""
+    if isinstance(trajectories, ObservedSequences):  # no process, so no noise levels and no gauges
+        return _arrays({"strip": strip(trajectories, pictures_of)["strip"]})
     return _arrays({**strip(trajectories, pictures_of), **gauges_along(trajectories)})
 
 

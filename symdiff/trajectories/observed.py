@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from symdiff.errors import ConfigError
 from symdiff.trajectories.data import Sequences, Trajectories
 from symdiff.trajectories.sequences import cut
 
@@ -43,11 +44,11 @@ class ObservedSequences(Trajectories):
         info: dict[str, Any] | None = None,
     ) -> ObservedSequences:
         """The recording of these arrays; everything about a process is NaN."""
-        count, steps = actions.shape[:2]
+        steps = actions.shape[1]
         unknown = torch.full((steps + 1,), torch.nan, dtype=torch.float64)
         return cls(
             states=observations,
-            denoised=torch.tensor(torch.nan).expand(count, steps, *observations.shape[2:]),
+            denoised=_unknown(observations),
             timesteps=torch.arange(steps + 1),
             alpha_bar=unknown,
             scale=unknown,
@@ -62,13 +63,19 @@ class ObservedSequences(Trajectories):
 
     def select(self, index: Int[Tensor, " n"] | slice) -> ObservedSequences:
         """The sequences at `index`."""
+        states = self.states[index]
         return replace(
             self,
-            states=self.states[index],
-            denoised=self.denoised[index],
+            states=states,
+            denoised=_unknown(states),
             actions=self.actions[index],
             factors=None if self.factors is None else self.factors[index],
         )
+
+    def double(self) -> ObservedSequences:
+        """The same in float64; `windows` gives actions in the dtype of the states."""
+        states = self.states.double()
+        return replace(self, states=states, denoised=_unknown(states))
 
     def windows(self, length: int, n: int, generator: torch.Generator | None = None) -> Sequences:
         """`n` windows of `length` consecutive actions with the observations around them, drawn as by `cut`.
@@ -81,3 +88,25 @@ class ObservedSequences(Trajectories):
         found = cut(self, length, n, generator)
         actions = self.actions[found.trajectory[:, None], found.times[:, :-1]].to(self.states.dtype)
         return Sequences(found.observations, actions, found.times, found.trajectory)
+
+
+def refuse_longer(sequences: ObservedSequences, length: int, name: str) -> None:
+    """Refuse training sequences of more actions than were observed in a row.
+
+    Raises
+    ------
+    ConfigError
+        `length` is larger than the number of actions of a sequence.
+    """
+    if length > sequences.steps:
+        raise ConfigError(
+            f"--length is {length}, but {name} has sequences of {sequences.steps} "
+            f"action{'s' if sequences.steps > 1 else ''}",
+            f"choose --length from 1 to {sequences.steps}" if sequences.steps > 1 else "choose --length 1",
+        )
+
+
+def _unknown(states: Float[Tensor, "traj time c h w"]) -> Float[Tensor, "traj steps c h w"]:
+    """NaN in the place of estimates that no model made; one number in memory."""
+    count, time, *shape = states.shape
+    return torch.tensor(torch.nan, dtype=states.dtype).expand(count, time - 1, *shape)

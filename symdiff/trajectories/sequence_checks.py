@@ -130,10 +130,12 @@ def _contents(observations: Tensor, actions: Tensor, name: str) -> list[str]:
             "is the second axis of observations that of time?",
         )
     if not bool(actions.any()):
-        raise SequencesError(f"every action of {name} is 0", "give the actions that led from one observation to the next")
+        raise SequencesError(
+            f"every action of {name} is 0", "give the actions that led from observation to observation"
+        )
     limits = []
     if bool((actions == actions[0, 0]).all()):
-        limits.append("all actions are the same one: rho can be learned for it alone, and elements cannot be told apart")
+        limits.append("all actions are the same one: rho is learned for it alone, and elements cannot be told apart")
     if actions.shape[1] == 1:
-        limits.append("sequences have one action: no two are ever composed, so that products of matrices are not tested")
+        limits.append("sequences have one action: no two are ever composed, and products of matrices are not tested")
     return limits
