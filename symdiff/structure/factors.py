@@ -12,7 +12,7 @@ factor. 1 if every block is about one factor.
 
 ``factor_ari`` is the adjusted Rand index (Hubert and Arabie, "Comparing partitions", Journal of Classification 1985) of
 two partitions of the coordinates of the latents: by the block that each belongs to, and by the factor from which it is
-predicted best (by the same regression, the other way round). 1 if they are the same, 0 on average at random and where
+predicted best (by the same regression, the other way round). 1 if they are the same, 0 on average at random, and 0 where
 there is one block only.
 """
 
@@ -64,9 +64,10 @@ def against_factors(evaluation: Evaluation, basis: Float[Tensor, "m m"], blocks:
     table = r2_of_blocks(coordinates, known, blocks)
     caution = few_units(units, "sequences")
     one = "one block: nothing was told apart" if len(blocks) == 1 else None
+    single = "one factor: there is none to tell it from" if known.factors.shape[1] == 1 else None
     found = {"factor_independence": independence(table), "factor_ari": ari(coordinates, known, blocks)}
     estimates = {
-        name: Estimate(value=value, n=units, better="higher", caution=cautions(one, caution))
+        name: Estimate(value=value, n=units, better="higher", caution=cautions(single, one, caution))
         for name, value in found.items()
     }
     own = table.argmax(1)
@@ -104,7 +105,10 @@ def independence(table: Float[Tensor, "factors blocks"]) -> float | None:
 
 
 def ari(coordinates: Float[Tensor, "n m"], known: Known, blocks: tuple[Block, ...]) -> float | None:
-    """Adjusted Rand index of the coordinates by block and by factor; ``None`` where no two coordinates move."""
+    """Adjusted Rand index of the coordinates by block and by factor; ``None`` where no two coordinates move.
+
+    Coordinates that follow no factor are a class of their own.
+    """
     from sklearn.metrics import adjusted_rand_score
 
     variance = coordinates.var(0, correction=0)
@@ -117,8 +121,11 @@ def ari(coordinates: Float[Tensor, "n m"], known: Known, blocks: tuple[Block, ..
         target = coordinates[:, column : column + 1]
         scores = [held_out_r2(waves(f, HARMONICS), target, known.sequence) for f in known.factors.double().T]
         found.append(block_of[column])
-        true.append(scores.index(max(scores)))
-    return float(adjusted_rand_score(true, found)) if len(found) > 1 else None
+        true.append(scores.index(max(scores)) if max(scores) > HOLDS else len(scores))
+    if len(found) < 2 or known.factors.shape[1] < 2:
+        return None
+    # One block tells no factors apart, even if by accident all of its coordinates follow the same one.
+    return float(adjusted_rand_score(true, found)) if len(set(found)) > 1 else 0.0
 
 
 def held_out_r2(x: Float[Tensor, "n p"], y: Float[Tensor, "n q"], sequence: Int[Tensor, " n"]) -> float:
