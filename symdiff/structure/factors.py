@@ -12,8 +12,8 @@ factor. 1 if every block is about one factor.
 
 ``factor_ari`` is the adjusted Rand index (Hubert and Arabie, "Comparing partitions", Journal of Classification 1985) of
 two partitions of the coordinates of the latents: by the block that each belongs to, and by the factor from which it is
-predicted best (by the same regression, the other way round). 1 if they are the same, 0 on average at random, and 0 where
-there is one block only.
+predicted best (by the same regression, the other way round). 1 if they are the same, 0 on average at random, and 0
+where there is one block only.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,8 @@ def arrays_of(file: Path) -> dict[str, NDArray[Any]]:
 
 
 def _npz(file: Path) -> dict[str, NDArray[Any]]:
+    if not zipfile.is_zipfile(file):  # numpy would take it for a pickle
+        raise SequencesError(f"{file} cannot be read as .npz: it is no archive of numpy.savez", WANTED)
     with np.load(file, allow_pickle=False) as archive:
         return {name: archive[name] for name in NAMES if name in archive.files}
 
