@@ -13,8 +13,7 @@ from safetensors.numpy import save_file
 
 from symdiff import MissingExtraError, SequencesError
 from symdiff.trajectories import digest_of_sequences, read_sequences
-
-from .turning import observed_turns, write
+from tests.sequences.turning import observed_turns, write
 
 GOOD = observed_turns(sequences=6, length=3)
 

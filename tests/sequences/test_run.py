@@ -12,8 +12,7 @@ from symdiff.batch.ray_engine import files_of
 from symdiff.config import RunConfig
 from symdiff.trajectories import cache_directory
 from tests.cli.conftest import symdiff  # noqa: F401
-
-from .turning import observed_turns, write
+from tests.sequences.turning import observed_turns, write
 
 SMALL = ("--group", "turns", "--train-steps", "80", "-o", "learning_rate=0.03", "--length", "3")
 
@@ -32,7 +31,7 @@ def test_sequences_are_analysed_all_the_way(symdiff, model, tmp_path):  # noqa: 
     assert (found["config"]["steps"], found["config"]["trajectories"]) == (6, 100)
     assert list(found["process"]) == ["absent"]
     assert set(found["verdict"]["claims"]) == {"law", "decomposition"}
-    assert found["diagnostics"]["equivariance_skill"]["value"] > 0.5
+    assert found["diagnostics"]["equivariance_skill"]["value"] > 0.2
     assert {"d_lsbd", "factor_ari", "factor_independence", "matrix_commutator"} <= found["diagnostics"].keys()
     assert sorted(cache_directory().rglob("*")) == before
     page = Path("run/report.html").read_text(encoding="utf-8")

@@ -16,8 +16,7 @@ from symdiff.hae import HAE
 from symdiff.representations import MLPRepresentation, Representation
 from symdiff.structure import split
 from symdiff.trajectories import ObservedSequences
-
-from .turning import LawlessTurns, Turns, observed_turns
+from tests.sequences.turning import LawlessTurns, Turns, observed_turns
 
 SHAPE = (8, 1, 1)
 
