@@ -32,6 +32,18 @@ def show(states: Tensor) -> Tensor:
     return states
 
 
+def seen_of(recording: ObservedSequences) -> Pictures:
+    """How observations are looked at: their smallest number is black and their largest white, a vector is a row."""
+    low, high = float(recording.states.min()), float(recording.states.max())
+
+    def pictures_of(states: Tensor) -> Tensor:
+        if states.shape[-2:] == (1, 1):
+            states = states.transpose(-3, -1)
+        return 2 * (states - low) / (high - low) - 1
+
+    return pictures_of
+
+
 @torch.no_grad()
 def illustrations(
     model: HAE, trajectories: Trajectories, sequences: Sequences, pictures_of: Pictures = show

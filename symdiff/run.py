@@ -18,7 +18,7 @@ from safetensors.numpy import save_file as save_arrays
 from symdiff.config import RunConfig
 from symdiff.diffusion import Denoiser, HeldOut
 from symdiff.groups import GroupFamily
-from symdiff.illustrations import Pictures, show
+from symdiff.illustrations import Pictures, seen_of, show
 from symdiff.models import find_denoiser, find_sampler
 from symdiff.process import describe, equivariance, model_of, refuse_other_shape, warn_of_settings_without_effect
 from symdiff.progress import Progress
@@ -136,6 +136,8 @@ class Run(ABC):
     @property
     def pictures_of(self) -> Pictures:
         """How states are looked at."""
+        if isinstance(self.recording, ObservedSequences):
+            return seen_of(self.recording)
         return show if self.denoiser is None else self.denoiser.decode
 
     @property

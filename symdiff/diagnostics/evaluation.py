@@ -126,7 +126,10 @@ class Evaluation:
 
     def with_model(self, model: HAE) -> Evaluation:
         """The same data, another model."""
-        return replace(self, model=model, substitute=None)
+        other = replace(self, model=model, substitute=None)
+        if not self.family.law_known:
+            other.__dict__["compositions"] = self.compositions
+        return other
 
     def with_representation(self, representation: Representation) -> Evaluation:
         """The same data, encoder and decoder, another rho; latents and gauge are not computed again."""

@@ -12,6 +12,7 @@ import torch
 from safetensors.numpy import save_file
 
 from symdiff import MissingExtraError, SequencesError
+from symdiff.illustrations import seen_of
 from symdiff.trajectories import digest_of_sequences, read_sequences
 from tests.sequences.turning import observed_turns, write
 
@@ -45,6 +46,14 @@ def test_integer_images_become_grey_levels_and_it_is_said(tmp_path):
     found = read_sequences(write(tmp_path / "a.npz", **{**GOOD, "observations": images}))
     assert torch.allclose(found.states, torch.from_numpy(images).float() / 255)
     assert "divided by 255" in found.info["caveats"][0]
+
+
+def test_a_vector_is_seen_as_a_row_from_black_to_white(tmp_path):
+    found = read_sequences(write(tmp_path / "a.npz", **GOOD))
+    seen = seen_of(found)(found.states.flatten(0, 1))
+    assert seen.shape == (6 * 4, 1, 1, 8)
+    assert float(seen.min()) == -1
+    assert float(seen.max()) == pytest.approx(1)
 
 
 def test_a_window_holds_the_actions_between_its_observations(tmp_path):

@@ -157,3 +157,7 @@ def test_blocks_are_found_and_go_with_the_factors(turned):
     assert sorted(found.document["factors"]["block"]) == [1, 2]
     assert found.estimates["factor_ari"].value == 1
     assert found.estimates["factor_independence"].value > 0.99
+
+
+def test_the_units_of_the_skill_are_sequences_and_distinct_actions():
+    assert diagnose(evaluation(Rotations(), recording())).estimates["equivariance_skill"].n == 25
