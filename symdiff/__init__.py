@@ -36,9 +36,11 @@ if TYPE_CHECKING:
         PluginError,
         RefusedError,
         RunError,
+        SequencesError,
         StoreError,
         SymdiffError,
         UnknownGroupError,
+        UnknownLawError,
         UsageError,
     )
     from symdiff.groups import GroupFamily
@@ -83,9 +85,11 @@ _HOME = {
     "PluginError": "symdiff.errors",
     "RefusedError": "symdiff.errors",
     "RunError": "symdiff.errors",
+    "SequencesError": "symdiff.errors",
     "StoreError": "symdiff.errors",
     "SymdiffError": "symdiff.errors",
     "UnknownGroupError": "symdiff.errors",
+    "UnknownLawError": "symdiff.errors",
     "UsageError": "symdiff.errors",
 }
 
@@ -140,10 +144,12 @@ __all__ = [
     "RunError",
     "Schedule",
     "Sequences",
+    "SequencesError",
     "StoreError",
     "SymdiffError",
     "Trajectories",
     "UnknownGroupError",
+    "UnknownLawError",
     "UsageError",
     "__version__",
     "analyze",

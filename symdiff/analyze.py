@@ -66,7 +66,7 @@ def analyze(
         kind: type[Run] = LearnedRun if family.of((1, 1, 1), options).linearisation() is None else LinearisedRun
         run = kind(config, directory, device, progress or Silent(), data, memory)
         run.record()
-        run.open(family.of(run.recording.observation_shape, options))
+        run.open(family.of(run.recording.observation_shape, options).for_recording(run.recording))
         result = run.answer(caught, earlier).model_copy(update={"timing": dict(run.timing)})
         with run.phase("report"):
             result.write(directory / "result.json")

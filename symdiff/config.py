@@ -28,7 +28,9 @@ class RunFlags(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
-    model: str = Field("digits", min_length=1, description="The diffusion model: embedded, a recording, or your own.")
+    model: str = Field(
+        "digits", min_length=1, description="The diffusion model: embedded, a recording, your own; or sequences."
+    )
     label: Integer | None = Field(None, ge=0, description="The class, of a class-conditional model.")
     guidance: float | None = Field(
         None, ge=0, allow_inf_nan=False, description="Scale of classifier-free guidance to the class; default: none."

@@ -108,6 +108,12 @@ class DataError(RefusedError):
     code = "data"
 
 
+class SequencesError(RefusedError):
+    """A file of observed sequences is unreadable, or what it holds is no sequences that can be learned from."""
+
+    code = "sequences"
+
+
 class ModelError(RefusedError):
     """The diffusion model is unknown, unreadable or of the wrong shape."""
 
@@ -160,6 +166,12 @@ class GroupElementError(RefusedError):
     """An operation needs an invertible element and was given one outside the group."""
 
     code = "group-element"
+
+
+class UnknownLawError(RefusedError):
+    """An operation needs the group law, which is not known of these actions."""
+
+    code = "unknown-law"
 
 
 # --- exit code 3: plugins ---------------------------------------------------------------------

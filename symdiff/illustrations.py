@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from symdiff.hae import HAE
-from symdiff.trajectories import Sequences, Trajectories
+from symdiff.trajectories import ObservedSequences, Sequences, Trajectories
 
 ROWS = 4
 COLUMNS = 11
@@ -30,6 +30,18 @@ Pictures = Callable[[Tensor], Tensor]
 def show(states: Tensor) -> Tensor:
     """The states themselves: pictures already."""
     return states
+
+
+def seen_of(recording: ObservedSequences) -> Pictures:
+    """How observations are looked at: their smallest number is black and their largest white, a vector is a row."""
+    low, high = float(recording.states.min()), float(recording.states.max())
+
+    def pictures_of(states: Tensor) -> Tensor:
+        if states.shape[-2:] == (1, 1):
+            states = states.transpose(-3, -1)
+        return 2 * (states - low) / (high - low) - 1
+
+    return pictures_of
 
 
 @torch.no_grad()
@@ -54,6 +66,8 @@ def illustrations(
 @torch.no_grad()
 def recording_pictures(trajectories: Trajectories, pictures_of: Pictures = show) -> dict[str, Array]:
     """The arrays that need no trained model."""
+    if isinstance(trajectories, ObservedSequences):  # no process, so no noise levels and no gauges
+        return _arrays({"strip": strip(trajectories, pictures_of)["strip"]})
     return _arrays({**strip(trajectories, pictures_of), **gauges_along(trajectories)})
 
 

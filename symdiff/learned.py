@@ -38,7 +38,7 @@ from symdiff.result import Estimate, Result
 from symdiff.run import THOROUGH, Run
 from symdiff.structure import Structure, split
 from symdiff.training import objective
-from symdiff.trajectories import Sequences, affordable
+from symdiff.trajectories import ObservedSequences, Sequences, affordable
 from symdiff.trajectories.appearing import disk_errors
 
 HELD_OUT_SEQUENCES = 1024
@@ -169,9 +169,20 @@ class LearnedRun(Run):
                 actions_are_steps=self.family.actions_are_steps,
                 free_form=self.family.free_form,
                 obstruction=self.family.obstruction(evaluation.elements),
+                actions_are_observed=self.family.actions_are_observed,
+                law_known=self.family.law_known,
             ),
-            warnings=[*caught(), *self.model_caveats, *self.family.caveats(self.recording), *self.training_caveats],
+            warnings=[*caught(), *self._caveats(), *self.training_caveats],
         )
+
+    def _caveats(self) -> list[str]:
+        found = [*self.model_caveats, *self.family.caveats(self.recording)]
+        if isinstance(self.recording, ObservedSequences) and not self.family.actions_are_observed:
+            found.append(
+                f"the observed actions are not used: elements of {self.family.title} act on the observations, and "
+                "nothing is said of how observations follow one another"
+            )
+        return found
 
     def _decompose(self, evaluation: Evaluation) -> Structure:
         """How the trained rho decomposes, beside the closed forms of the same dimension."""

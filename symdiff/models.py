@@ -8,9 +8,10 @@ from typing import Any
 
 from symdiff.diffusion import SAMPLERS, SOURCES, Denoiser, Sampler
 from symdiff.diffusion.adapters import FORMS, is_own, load_own
-from symdiff.errors import ConfigError, ModelError
+from symdiff.errors import ConfigError, ModelError, SequencesError
 from symdiff.nearest import did_you_mean
 from symdiff.plugins import load_plugins
+from symdiff.trajectories import is_sequences
 
 DEFAULT_SAMPLER = "ddpm"
 
@@ -57,7 +58,14 @@ def check_model(model: str) -> None:
     ------
     ModelError
         There is no such model.
+    SequencesError
+        It is a file of observed sequences, which no model made.
     """
+    if is_sequences(model):
+        raise SequencesError(
+            f"{model} is no diffusion model: observed sequences have no reverse process to record or to describe",
+            f"`symdiff analyze {model}` learns from them as they are",
+        )
     if model in SOURCES or is_own(model):
         return
     sources = load_plugins().sources

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from symdiff.entrypoint import Plugin, PluginStatus, describe, load
-from symdiff.errors import DataError, ModelError, PluginError, SymdiffError, UnknownGroupError
+from symdiff.errors import DataError, ModelError, PluginError, SequencesError, SymdiffError, UnknownGroupError
 from symdiff.hookspecs import NAMESPACE
 from symdiff.nearest import did_you_mean
 from symdiff.options import check_options
@@ -206,18 +206,23 @@ def resolve(config: RunConfig) -> tuple[RunConfig, type[GroupFamily], FamilyOpti
         The file of held-out images cannot be read.
     ModelError
         The model is a user's own, or a plugin's, and cannot be had.
+    SequencesError
+        The model is a file of observed sequences that is not there, or the family does not fit what is observed.
     """
     from symdiff.diffusion import SOURCES
     from symdiff.diffusion.adapters import digest_of_own, is_own
-    from symdiff.trajectories import is_recording, read_manifest, refuse_unfinished
+    from symdiff.trajectories import digest_of_sequences, is_recording, is_sequences, read_manifest, refuse_unfinished
 
     family = load_plugins().family(config.group)
     options = check_options(family.Options, config.options, family.name)
+    _refuse_unsuited(family, config.model, config.data)
     refuse_unfinished(config.model)
     recording = read_manifest(config.model)["checksum"] if is_recording(config.model) else None
     images = checksum(config.data) if config.data is not None else None
     digest = config.model_digest
-    if digest is None and recording is None and is_own(config.model):
+    if is_sequences(config.model):
+        digest = digest or digest_of_sequences(config.model)
+    elif digest is None and recording is None and is_own(config.model):
         digest = digest_of_own(config.model)
     elif digest is None and recording is None and config.model not in SOURCES:
         registry = load_plugins()
@@ -225,6 +230,30 @@ def resolve(config: RunConfig) -> tuple[RunConfig, type[GroupFamily], FamilyOpti
     filled = {"recording": recording, "images": images, "model_digest": digest}
     filled["options"] = options.model_dump(mode="json")
     return config.model_copy(update=filled), family, options
+
+
+def _refuse_unsuited(family: type[GroupFamily], model: str, data: str | None) -> None:
+    """Refuse a family that has no actions in what was observed, or one that learns from nothing else."""
+    from symdiff.trajectories import is_sequences
+
+    if not is_sequences(model):
+        if family.actions_are_observed:
+            raise SequencesError(
+                f"group {family.name!r} learns from observed sequences, and {model!r} is a diffusion model",
+                "give sequences:FILE, a file of observations and the actions between them",
+            )
+        return
+    if family.actions_are_steps:
+        raise SequencesError(
+            f"the actions of group {family.name!r} are the reverse steps of a diffusion model, and {model!r} has none",
+            "give --group a family that takes the observed actions, or one that acts on observations: "
+            "`symdiff plugins list`",
+        )
+    if data is not None:
+        raise SequencesError(
+            f"{data!r} is given as --data, held-out images for the bound of a diffusion model, and {model!r} is none",
+            "leave --data out: a fifth of the sequences is held out",
+        )
 
 
 def checksum(file: str) -> str:

@@ -18,16 +18,29 @@ from safetensors.numpy import save_file as save_arrays
 from symdiff.config import RunConfig
 from symdiff.diffusion import Denoiser, HeldOut
 from symdiff.groups import GroupFamily
-from symdiff.illustrations import Pictures, show
+from symdiff.illustrations import Pictures, seen_of, show
 from symdiff.models import find_denoiser, find_sampler
 from symdiff.process import describe, equivariance, model_of, refuse_other_shape, warn_of_settings_without_effect
 from symdiff.progress import Progress
 from symdiff.result import Result
 from symdiff.rundir import RunDirectory
-from symdiff.trajectories import Trajectories, is_recording, load_store, recorded
+from symdiff.trajectories import (
+    NO_PROCESS,
+    ObservedSequences,
+    Trajectories,
+    is_recording,
+    is_sequences,
+    load_store,
+    read_sequences,
+    recorded,
+    refuse_longer,
+)
 from symdiff.trajectories.parts import parts
 
 log = logging.getLogger(__name__)
+
+MADE_BY = ("sampler", "label", "guidance", "steps", "trajectories")
+"""Settings that a recording or observed sequences were made by, and that do not change them."""
 
 RESAMPLES = 20
 """Bootstrap resamples behind the stability of the decomposition."""
@@ -78,10 +91,13 @@ class Run(ABC):
     def record(self) -> None:
         """The trajectories: of a recorded directory, of the cache, or of the model."""
         with self.phase("record"):
+            if is_sequences(self.config.model):
+                self._read_sequences()
+                return
             if is_recording(self.config.model):
                 self.recording = load_store(self.config.model, self.memory)
                 self.model_caveats = self.recording.info.get("caveats", [])
-                asked = self.config.model_dump(include={"sampler", "label", "guidance", "steps", "trajectories"})
+                asked = self.config.model_dump(include={*MADE_BY})
                 warn_of_settings_without_effect(self.config.model, self.recording, asked)
                 self.denoiser, self.model_absent = model_of(self.recording)
                 self._check_data()
@@ -97,6 +113,15 @@ class Run(ABC):
             )
             log.info("%d trajectories %s", len(self.recording), "from the cache" if cached else "recorded")
 
+    def _read_sequences(self) -> None:
+        """The file is the data: nothing is recorded, and no copy is kept."""
+        config = self.config
+        self.recording = read_sequences(config.model, config.model_digest, self.memory)
+        self.denoiser, self.model_absent = None, NO_PROCESS
+        self.model_caveats = list(self.recording.info["caveats"])
+        refuse_longer(self.recording, config.length, config.model)
+        warn_of_settings_without_effect(config.model, self.recording, config.model_dump(include={*MADE_BY}))
+
     def _check_data(self) -> None:
         if self.data is not None and self.denoiser is not None:
             refuse_other_shape(self.data, self.denoiser)
@@ -111,6 +136,8 @@ class Run(ABC):
     @property
     def pictures_of(self) -> Pictures:
         """How states are looked at."""
+        if isinstance(self.recording, ObservedSequences):
+            return seen_of(self.recording)
         return show if self.denoiser is None else self.denoiser.decode
 
     @property
@@ -120,6 +147,8 @@ class Run(ABC):
 
     def describe(self) -> dict[str, Any]:
         """What the steps are as group elements, and whether the model commutes with a family that acts on images."""
+        if isinstance(self.recording, ObservedSequences):
+            return {"absent": NO_PROCESS}
         with self.phase("process"):
             process = describe(
                 self.recording,

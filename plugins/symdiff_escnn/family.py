@@ -14,7 +14,7 @@ from symdiff.errors import ConfigError
 from symdiff.groups import FamilyOptions, GroupFamily
 from symdiff.hae import HAE, Encoder
 from symdiff.representations import MLPRepresentation, Representation
-from symdiff.trajectories import Sequences, Trajectories
+from symdiff.trajectories import ObservedSequences, Sequences, Trajectories
 from symdiff_escnn import closed_form, latent
 from symdiff_escnn.action import Action
 from symdiff_escnn.convolution import convolutional, refuse_unfit
@@ -169,13 +169,23 @@ class EscnnFamily(GroupFamily):
     def sequences(
         self, trajectories: Trajectories, length: int, n: int, generator: torch.Generator | None = None
     ) -> Sequences:
-        """Uniform elements acting on the observed part of recorded states at the levels of the option ``levels``."""
+        """Uniform elements acting on the observed part of recorded states at the levels of the option ``levels``.
+
+        Observations that no process made have no level, and all of them are taken.
+        """
         low, high = self.options.signal
-        usable = ((trajectories.alpha_bar >= low - 1e-12) & (trajectories.alpha_bar <= high + 1e-12)).nonzero()[:, 0]
+        level = trajectories.alpha_bar
+        if isinstance(trajectories, ObservedSequences):
+            if (low, high) != (0.0, 1.0):
+                raise ConfigError(
+                    f"levels is {self.options.levels}, and observed sequences have no noise level", "leave levels out"
+                )
+            level = torch.ones_like(level)
+        usable = ((level >= low - 1e-12) & (level <= high + 1e-12)).nonzero()[:, 0]
         if not len(usable):
             raise ConfigError(
                 f"no recorded state has a signal share within {low:g} and {high:g}",
-                f"they run from {float(trajectories.alpha_bar.min()):.3g} to {float(trajectories.alpha_bar.max()):.3g}",
+                f"they run from {float(level.min()):.3g} to {float(level.max()):.3g}",
             )
         which = torch.randint(len(trajectories), (n,), generator=generator)
         when = usable.cpu()[torch.randint(len(usable), (n,), generator=generator)]

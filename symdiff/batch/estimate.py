@@ -12,7 +12,7 @@ from typing import Any
 from symdiff.batch.directory import Record, StudyDirectory
 from symdiff.batch.study import Run
 from symdiff.models import find_denoiser, find_sampler
-from symdiff.trajectories import cache_directory, is_recording
+from symdiff.trajectories import cache_directory, is_recording, is_sequences
 from symdiff.trajectories.recipe import Recipe
 
 GUESSED_SECONDS = 30.0
@@ -95,7 +95,7 @@ def missing_recordings(runs: Iterable[Run]) -> dict[str, int]:
     models: dict[tuple[Any, ...], Any] = {}
     for run in runs:
         config = run.config
-        if is_recording(config.model):
+        if is_recording(config.model) or is_sequences(config.model):
             continue
         named = (config.model, config.label, config.guidance)
         asked = (*named, config.sampler, config.steps, config.trajectories, config.seed)

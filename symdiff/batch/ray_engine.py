@@ -31,8 +31,9 @@ from symdiff.config import RunConfig
 from symdiff.diffusion.adapters import is_own
 from symdiff.errors import ClusterError, DeviceError, MissingExtraError, OutputError, SymdiffError
 from symdiff.rundir import RunDirectory
-from symdiff.trajectories import is_recording
+from symdiff.trajectories import is_recording, is_sequences
 from symdiff.trajectories.appearing import disk_errors
+from symdiff.trajectories.sequence_file import PREFIX
 
 log = logging.getLogger(__name__)
 
@@ -355,6 +356,8 @@ def files_of(config: RunConfig) -> tuple[str, ...]:
     named = [config.data or ""]
     if is_recording(config.model):
         named.append(config.model)
+    elif is_sequences(config.model):
+        named.append(config.model.removeprefix(PREFIX))
     elif is_own(config.model) and not config.model.startswith("python:"):
         named.append(re.sub(r"\.py:.*", ".py", config.model.removeprefix("diffusers:")))
     return tuple(name for name in named if name and Path(name).expanduser().exists())

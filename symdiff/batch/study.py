@@ -23,7 +23,7 @@ from symdiff.nearest import did_you_mean
 from symdiff.options import check_options, combinations
 from symdiff.plugins import checksum, load_plugins, resolve
 from symdiff.settings import Settings
-from symdiff.trajectories import is_recording
+from symdiff.trajectories import digest_of_sequences, is_recording, is_sequences
 
 FLAGS = ("group", *RunFlags.model_fields)
 """What `[defaults]` may set."""
@@ -171,7 +171,7 @@ class _Reader:
 
     def _run(self, config: RunConfig, digests: dict[str, str | None]) -> Run:
         """Resolve a run; the digest of a model, which may take reading all its weights, is computed once."""
-        if config.length > config.steps:
+        if config.length > config.steps and not is_sequences(config.model):
             path = self._given("length", "steps")
             told = f"asks for a length of {config.length} in trajectories of {config.steps} steps"
             raise self._error(path, told, f"choose a length from 1 to {config.steps}, or more steps")
@@ -211,6 +211,8 @@ class _Reader:
         with _pointing(self, path):
             if key == "group":
                 load_plugins().family(value)
+            elif key == "model" and is_sequences(value):
+                digest_of_sequences(value)
             elif key == "model" and not is_recording(value):
                 check_model(value)
             elif key == "sampler":

@@ -18,7 +18,7 @@ from symdiff.cli.flags import (
     Guidance,
     Json,
     Label,
-    Model,
+    ModelOrSequences,
     Out,
     Quiet,
     SamplerName,
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 def analyze(
-    model: Model = None,
+    model: ModelOrSequences = None,
     group: Annotated[
         list[str] | None, typer.Option(help="Group family; repeat for several runs. Default: affine.")
     ] = None,

@@ -37,6 +37,9 @@ MODEL = (
 
 # Settings: None means not given, so that environment, file and default can speak.
 Model = Annotated[str | None, typer.Argument(metavar="[MODEL]", help=MODEL)]
+ModelOrSequences = Annotated[
+    str | None, typer.Argument(metavar="[MODEL]", help=f"{MODEL} Or no model: sequences:FILE, observed sequences.")
+]
 SamplerName = Annotated[
     str | None,
     typer.Option(

@@ -17,7 +17,7 @@ from symdiff.plugins import load_plugins, resolve
 from symdiff.report.glossary import names
 from symdiff.rundir import RunDirectory
 from symdiff.settings import Settings
-from symdiff.trajectories import is_recording
+from symdiff.trajectories import is_recording, is_sequences, read_sequences, refuse_longer
 from symdiff.trajectories.device import resolve_device
 
 
@@ -63,6 +63,9 @@ def make_plan(settings: Settings) -> Plan:
 def _check_source(settings: Settings, directories: list[RunDirectory]) -> None:
     """Refuse a model, a sampler or a length that cannot be had, without loading the model."""
     if is_recording(settings.model) or all(directory.state == "finished" for directory in directories):
+        return
+    if is_sequences(settings.model):
+        refuse_longer(read_sequences(settings.model), settings.length, settings.model)
         return
     check_model(settings.model)
     find_sampler(settings.sampler)

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import torch
 
-from symdiff.diagnostics import collapse, energy, equivariance, group_laws, homomorphism, horizons, lsbd, prediction
+from symdiff.diagnostics import collapse, energy, equivariance, group_laws, horizons, lsbd, prediction
+from symdiff.diagnostics.commutators import matrix_commutator
 from symdiff.diagnostics.evaluation import Curve, Diagnosis, Evaluation
+from symdiff.diagnostics.factors import lsbd_of_factors
+from symdiff.diagnostics.headline import laws
 from symdiff.diagnostics.linear_maps import least_squares_residual
 from symdiff.diagnostics.nulls import beside_nulls, null_evaluations, null_figures
+from symdiff.diagnostics.observed_law import not_known
 from symdiff.diagnostics.pca import pca_residual
 from symdiff.diagnostics.permutation import permuted_elements
+from symdiff.errors import UnknownLawError
 from symdiff.result import Estimate
+from symdiff.trajectories import ObservedSequences
 
 
 @torch.no_grad()
@@ -30,11 +36,13 @@ def diagnose(evaluation: Evaluation) -> Diagnosis:
     found = prediction.rollouts(evaluation, evaluation.sequences, evaluation.latents)
     units = len(torch.unique(evaluation.sequences.trajectory))
     table, whitened = equivariance.along_sequences(evaluation)
+    known = evaluation.family.law_known
     estimates: dict[str, Estimate | None] = {
-        **homomorphism.homomorphism_errors(evaluation),
-        "identity_error": group_laws.identity_error(evaluation),
-        "inverse_error": group_laws.inverse_error(evaluation),
-        "spectrum_error": group_laws.spectrum_error(evaluation),
+        **laws(evaluation),
+        "identity_error": group_laws.identity_error(evaluation) if known else not_known(),
+        "inverse_error": group_laws.inverse_error(evaluation) if known else not_known(),
+        "spectrum_error": group_laws.spectrum_error(evaluation) if known else not_known(),
+        "matrix_commutator": _commutator(evaluation),
         "bracket_error": group_laws.bracket_error(evaluation),
         "action_energy": energy.action_energy(evaluation),
         "action_energy_own_basis": energy.action_energy_own_basis(evaluation),
@@ -50,14 +58,15 @@ def diagnose(evaluation: Evaluation) -> Diagnosis:
         "equivariance_skill": equivariance.skill_estimate(table, evaluation),
         "equivariance_skill_whitened": equivariance.skill_estimate(whitened, evaluation),
         "equivariance_error_crossed": _crossed(evaluation),
-        "d_lsbd": lsbd.d_lsbd(evaluation),
+        "d_lsbd": lsbd_of_factors(evaluation) or lsbd.d_lsbd(evaluation),
         **prediction.prediction_errors(evaluation, found),
     }
     curves = _curves(evaluation, found)
     longer = horizons.long_sequences(evaluation)
     if longer is not None:
         curves |= horizons.horizon_curves(evaluation, longer)
-        curves |= horizons.word_length_curve(evaluation, longer)
+        if known:
+            curves |= horizons.word_length_curve(evaluation, longer)
         estimates["rollout_stability"] = horizons.rollout_stability(curves, longer, curves["eigenvalue_moduli"])
     figures = {name: null_figures(name, null) for name, null in null_evaluations(evaluation).items()}
     permuted = _permuted(evaluation)
@@ -69,12 +78,20 @@ def diagnose(evaluation: Evaluation) -> Diagnosis:
 
 
 def _crossed(evaluation: Evaluation) -> Estimate:
-    table, latents = equivariance.crossed(evaluation)
+    try:
+        table, latents = equivariance.crossed(evaluation)
+    except UnknownLawError as error:  # observed actions act on what they were observed on
+        return Estimate(value=None, n=0, caution=error.message)
     estimate = equivariance.error_estimate(table, evaluation, equivariance.OFF_SUPPORT)
     variance = float(table.variance.sum())
     best = float(least_squares_residual(latents, evaluation.gauge).sum()) / variance if variance > 0 else None
     still = float(table.movement.sum()) / variance if variance > 0 else None
     return estimate.model_copy(update={"null": {"least_squares": best, "identity": still}})
+
+
+def _commutator(evaluation: Evaluation) -> Estimate | None:
+    observed = isinstance(evaluation.trajectories, ObservedSequences)
+    return matrix_commutator(evaluation) if observed else None
 
 
 def _permuted(evaluation: Evaluation) -> tuple[dict[str, float | None], dict[str, float | None]] | None:

@@ -1,8 +1,9 @@
 """Is the encoder equivariant under rho: ``h(g x)`` against ``rho(g) h(x)`` on held-out observations and elements.
 
 Two tables of (x, g) are looked at. Along the held-out sequences every element meets the observation it was recorded
-with; the rows are trajectories and the columns times. In the crossed table every element meets every observation,
-which for elements that are themselves steps of a trajectory leaves the support the encoder was trained on.
+with; the rows are trajectories and the columns times, or actions where these were observed. In the crossed table every
+element meets every observation, which for elements that are themselves steps of a trajectory leaves the support the
+encoder was trained on.
 """
 
 from __future__ import annotations
@@ -10,13 +11,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from symdiff.diagnostics.evaluation import Evaluation
 from symdiff.diagnostics.homomorphism import spread
 from symdiff.diagnostics.intervals import cautions, complement, few_units, two_way_bootstrap
 from symdiff.result import Estimate
+
+OBSERVED = 512
+"""Columns that distinct observed actions are spread over at most."""
 
 CROSSED_ELEMENTS = 32
 CROSSED_ENTRIES = 2**24
@@ -57,11 +61,21 @@ def along_sequences(evaluation: Evaluation) -> tuple[StepTable, StepTable]:
     missed = torch.stack([after - predicted, after - before, before - centre])
     terms = torch.cat([part.square().sum(-1) for part in (missed, missed @ evaluation.gauge.whiten.T)])
     _, row = torch.unique(sequences.trajectory, return_inverse=True)
-    _, column = torch.unique(sequences.times[:, :-1], return_inverse=True)
+    _, column = torch.unique(_elements(evaluation), return_inverse=True)
     rows, columns = int(row.max()) + 1, int(column.max()) + 1
     cell = (row[:, None] * columns + column).flatten()
     table = terms.new_zeros(6, rows * columns).index_add_(1, cell, terms).reshape(6, rows, columns)
     return StepTable(*table[:3]), StepTable(*table[3:])
+
+
+def _elements(evaluation: Evaluation) -> Int[Tensor, "n act"]:
+    """What stands for the element of each step: its time in a recording, the action itself where it was observed."""
+    sequences = evaluation.sequences
+    if not evaluation.family.actions_are_observed:
+        return sequences.times[:, :-1]
+    _, which = torch.unique(sequences.actions.flatten(0, 1).flatten(1), dim=0, return_inverse=True)
+    columns: Tensor = which.reshape(sequences.times[:, :-1].shape) % OBSERVED
+    return columns
 
 
 def followed_dimension(evaluation: Evaluation) -> Estimate:

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
+from symdiff.diagnostics.compositions import Compositions, compositions
 from symdiff.diagnostics.gauge import Gauge, gauge_of
 from symdiff.groups import GroupFamily
 from symdiff.hae import HAE
@@ -90,6 +91,11 @@ class Evaluation:
         return gauge_of(self.latents.flatten(0, 1))
 
     @cached_property
+    def compositions(self) -> Compositions:
+        """Products that were observed among the held-out sequences; none in a recording."""
+        return compositions(self.trajectories)
+
+    @cached_property
     def matrices(self) -> Float[Tensor, "k m m"]:
         """``rho`` of the held-out elements."""
         matrices: Tensor = self.representation(self.elements)
@@ -120,12 +126,17 @@ class Evaluation:
 
     def with_model(self, model: HAE) -> Evaluation:
         """The same data, another model."""
-        return replace(self, model=model, substitute=None)
+        other = replace(self, model=model, substitute=None)
+        if not self.family.law_known:
+            other.__dict__["compositions"] = self.compositions
+        return other
 
     def with_representation(self, representation: Representation) -> Evaluation:
         """The same data, encoder and decoder, another rho; latents and gauge are not computed again."""
         other = replace(self, substitute=representation)
         other.__dict__.update(latents=self.latents, gauge=self.gauge)
+        if not self.family.law_known:
+            other.__dict__["compositions"] = self.compositions
         return other
 
 

@@ -17,6 +17,7 @@ from symdiff.diagnostics.energy import Separations, separations
 from symdiff.diagnostics.evaluation import Evaluation
 from symdiff.diagnostics.homomorphism import spread
 from symdiff.diagnostics.thresholds import Thresholds
+from symdiff.errors import UnknownLawError
 from symdiff.result import Estimate, Guarantee
 
 Status = Literal["pass", "fail", "unknown"]
@@ -115,7 +116,10 @@ def _action(evaluation: Evaluation) -> Guarantee:
     family, g = evaluation.family, spread(evaluation.elements, 16)
     x = _states(evaluation)[: len(g) - 1].to(evaluation.elements)
     g1, g2 = g[: len(x)], g[1 : len(x) + 1]
-    direct, stepwise = family.act(family.compose(g2, g1), x), family.act(g2, family.act(g1, x))
+    try:
+        direct, stepwise = family.act(family.compose(g2, g1), x), family.act(g2, family.act(g1, x))
+    except UnknownLawError as refused:
+        return _row("rho* a homomorphism", "unknown", refused.message)
     size = float((stepwise - x).norm())
     error = float((direct - stepwise).norm()) / size if size > 0 else float((direct - stepwise).norm())
     text = f"(g2 g1) x against g2 (g1 x) on {len(x)} pairs: {error:.1g} of |g x - x|"
@@ -125,11 +129,16 @@ def _action(evaluation: Evaluation) -> Guarantee:
 def _homomorphism(estimate: Estimate | None, limits: Thresholds) -> Guarantee:
     name = "rho a homomorphism"
     if estimate is None or estimate.value is None:
-        return _row(name, "unknown", "homomorphism_error was not measured")
+        return _row(name, "unknown", _unmeasured(estimate))
     text = f"homomorphism_error {estimate.value:.2g}"
     if estimate.value <= limits.homomorphism_supported:
         return _row(name, "pass", text)
     return _row(name, "fail" if estimate.value > limits.homomorphism_refuted else "unknown", text)
+
+
+def _unmeasured(estimate: Estimate | None) -> str:
+    why = "" if estimate is None or estimate.caution is None else f": {estimate.caution}"
+    return f"homomorphism_error was not measured{why}"
 
 
 def _continuous(found: Separations) -> Guarantee:

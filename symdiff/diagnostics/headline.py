@@ -8,6 +8,7 @@ from symdiff.closed_form import principal_components
 from symdiff.diagnostics.energy import action_energy
 from symdiff.diagnostics.evaluation import Evaluation
 from symdiff.diagnostics.homomorphism import homomorphism_errors
+from symdiff.diagnostics.observed_law import observed_homomorphism_errors
 from symdiff.diagnostics.prediction import LENGTHS, prediction_errors, rollouts
 from symdiff.result import Estimate
 from symdiff.trajectories import Trajectories
@@ -30,10 +31,16 @@ def headline(evaluation: Evaluation) -> dict[str, Estimate]:
     """The estimates named in `HEADLINE`, without nulls."""
     found = rollouts(evaluation, evaluation.sequences, evaluation.latents)
     return {
-        **homomorphism_errors(evaluation),
+        **laws(evaluation),
         "action_energy": action_energy(evaluation),
         **prediction_errors(evaluation, found),
     }
+
+
+def laws(evaluation: Evaluation) -> dict[str, Estimate]:
+    """The homomorphism errors: over pairs of elements, or over observed products where the law is not known."""
+    known = evaluation.family.law_known
+    return homomorphism_errors(evaluation) if known else observed_homomorphism_errors(evaluation)
 
 
 def pca_row(evaluation: Evaluation, train: Trajectories, latent: int) -> dict[str, float]:

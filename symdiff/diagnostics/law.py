@@ -21,7 +21,9 @@ SKILL_NULLS = ("identity", "scale", "blind", "permuted", "untrained", "haar")
 """What the equivariance skill has to beat; a common linear map is a reference, not a representation."""
 
 
-def law(diagnostics: Mapping[str, Estimate], limits: Thresholds, obstruction: str | None = None) -> Claim:
+def law(
+    diagnostics: Mapping[str, Estimate], limits: Thresholds, obstruction: str | None = None, over: str = ""
+) -> Claim:
     """Is there a faithful rho under which this encoder is equivariant, better than under every null?
 
     Parameters
@@ -31,10 +33,12 @@ def law(diagnostics: Mapping[str, Estimate], limits: Thresholds, obstruction: st
     obstruction
         Why no homomorphism of the kind that was trained tells elements apart, where that is known. A rho that does tell
         them apart then breaks the law, however small its error on the pairs that were looked at.
+    over
+        What the homomorphism error is over, where it is not over all pairs of elements.
     """
     return _all(
         [
-            _homomorphism(diagnostics.get("homomorphism_error"), limits),
+            _homomorphism(diagnostics.get("homomorphism_error"), limits, over),
             _skill(diagnostics.get("equivariance_skill_whitened"), diagnostics, limits),
             _faithful(diagnostics.get("faithfulness"), limits, obstruction),
             _energy(diagnostics.get("action_energy"), limits),
@@ -42,10 +46,11 @@ def law(diagnostics: Mapping[str, Estimate], limits: Thresholds, obstruction: st
     )
 
 
-def _homomorphism(estimate: Estimate | None, limits: Thresholds) -> Finding:
+def _homomorphism(estimate: Estimate | None, limits: Thresholds, over: str) -> Finding:
     if estimate is None or estimate.value is None:
-        return "inconclusive", "homomorphism_error unknown"
-    text = f"homomorphism_error {estimate.value:.2g}"
+        why = "" if estimate is None or estimate.caution is None else f": {estimate.caution}"
+        return "inconclusive", f"homomorphism_error unknown{why}"
+    text = f"homomorphism_error {estimate.value:.2g}{over}"
     bottom, top = ends(estimate)
     if top <= limits.homomorphism_supported:
         return "supported", text

@@ -90,14 +90,14 @@ def fit_factor(latents: Float[Tensor, "x other n m"]) -> FactorFit:
     if count > 1:  # orbits are the units; each has its own mean
         harmonics = torch.einsum("wn,xnm->xwm", back, centred.mean(1).to(back)) / n
         moments = torch.einsum("xonk,xonl->xkl", centred, centred) / (others * n)
-        power = _power(harmonics, _planes(moments.mean(0)[None]))[0].mean(0)
-        each = _power(harmonics, _planes(_left_out(moments)))
+        power = _power(harmonics, planes_of(moments.mean(0)[None]))[0].mean(0)
+        each = _power(harmonics, planes_of(_left_out(moments)))
         without = _left_out_of_own(each)
     else:  # lines are the units; all share one mean
         lines = torch.einsum("wn,onm->owm", back, centred[0].to(back)) / n
         moments = torch.einsum("onk,onl->okl", centred[0], centred[0]) / n
-        power = _power(lines.mean(0)[None], _planes(moments.mean(0)[None]))[0, 0]
-        planes = _planes(_left_out(moments))
+        power = _power(lines.mean(0)[None], planes_of(moments.mean(0)[None]))[0, 0]
+        planes = planes_of(_left_out(moments))
         without = torch.einsum("owm,om->ow", _left_out(lines), planes).abs().square()
     best = int(power.argmax())
     share = 1 - 1 / points
@@ -106,7 +106,7 @@ def fit_factor(latents: Float[Tensor, "x other n m"]) -> FactorFit:
     )
 
 
-def _planes(moments: Float[Tensor, "u m m"]) -> Complex[Tensor, "u m"]:
+def planes_of(moments: Float[Tensor, "u m m"]) -> Complex[Tensor, "u m"]:
     """Functionals ``z -> z_1 + i z_2`` onto the two leading principal directions, each of variance 1/2."""
     variances, directions = torch.linalg.eigh(moments)
     if moments.shape[-1] == 1:

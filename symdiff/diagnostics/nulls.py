@@ -17,6 +17,7 @@ from symdiff.diagnostics.equivariance import equivariance_figures
 from symdiff.diagnostics.evaluation import Evaluation
 from symdiff.diagnostics.homomorphism import homomorphism_figure
 from symdiff.diagnostics.linear_maps import ConstantRepresentation, HaarRepresentation, common_linear_map
+from symdiff.diagnostics.observed_law import observed_homomorphism_figure
 from symdiff.diagnostics.prediction import prediction_figures, rollouts
 from symdiff.result import Estimate
 
@@ -50,7 +51,8 @@ def null_figures(name: str, evaluation: Evaluation) -> dict[str, float | None]:
     figures = {**prediction_figures(found), **equivariance_figures(evaluation)}
     if name in NO_REPRESENTATION:
         return figures
-    figures["homomorphism_error"] = homomorphism_figure(evaluation)
+    figure = homomorphism_figure if evaluation.family.law_known else observed_homomorphism_figure
+    figures["homomorphism_error"] = figure(evaluation)
     figures["action_energy"] = energy_figure(evaluation)
     if name != "haar":  # a random rho separates even an element from itself
         figures["faithfulness"] = separations(evaluation).smallest

@@ -16,6 +16,8 @@ from symdiff.diagnostics.thresholds import Thresholds
 from symdiff.diagnostics.timesteps import timestep, timesteps
 from symdiff.result import Claim, Estimate, Status, Verdict
 
+OBSERVED = " over the products that were observed"
+
 
 def verdict(
     diagnostics: Mapping[str, Estimate],
@@ -27,6 +29,8 @@ def verdict(
     law_claim: Claim | None = None,
     free_form: str = "",
     obstruction: str | None = None,
+    actions_are_observed: bool = False,
+    law_known: bool = True,
 ) -> Verdict:
     """The verdict on a model and its process.
 
@@ -51,24 +55,34 @@ def verdict(
     obstruction
         Why no homomorphism of the kind that was trained tells elements apart, where that is known: see
         `GroupFamily.obstruction`.
+    actions_are_observed
+        Whether the actions were observed, not derived from the states of a process: then there is no claim on the
+        content of a process, and the law decides.
+    law_known
+        Whether the group law is known; if not, the law is judged by products that were observed.
     """
     limits = thresholds or Thresholds()
     collapse = collapsed(diagnostics, limits)
-    of_process = (
-        content(process, limits) if actions_are_steps else equivariant_content(process.get("equivariance"), limits)
-    )
     claims = {
         "law": Claim(status="not supported", evidence=collapse)
         if collapse
-        else law_claim or law(diagnostics, limits, obstruction),
-        "content": of_process,
-        "decomposition": decomposed(decomposition, limits, free_form),
+        else law_claim or law(diagnostics, limits, obstruction, "" if law_known else OBSERVED),
     }
-    statuses = (claims["law"].status, claims["content"].status)
-    reason = f"law {statuses[0]}: {claims['law'].evidence}. Content {statuses[1]}: {claims['content'].evidence}."
+    if process.get("absent"):
+        of_process = Claim(status="inconclusive", evidence=process["absent"])
+    elif actions_are_steps:
+        of_process = content(process, limits)
+    else:
+        of_process = equivariant_content(process.get("equivariance"), limits)
+    if not actions_are_observed:
+        claims["content"] = of_process
+    statuses = tuple(claim.status for claim in claims.values())
+    reason = " ".join(f"{name.capitalize()} {claim.status}: {claim.evidence}." for name, claim in claims.items())
+    reason = reason[0].lower() + reason[1:]
+    claims["decomposition"] = decomposed(decomposition, limits, free_form)
     if collapse:
         structured, reason = "collapsed", f"the model collapsed, so its small errors mean nothing: {collapse}"
-    elif statuses == ("supported", "supported"):
+    elif set(statuses) == {"supported"}:
         structured = "supported"
     else:
         structured = "not supported" if "not supported" in statuses else "inconclusive"

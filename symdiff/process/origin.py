@@ -10,7 +10,7 @@ from symdiff.config import RunConfig
 from symdiff.diffusion.denoisers import Denoiser, HeldOut
 from symdiff.errors import MissingExtraError, SymdiffError
 from symdiff.models import find_denoiser
-from symdiff.trajectories import Trajectories
+from symdiff.trajectories import ObservedSequences, Trajectories
 
 AT_HAND = "the model is not at hand"
 
@@ -34,7 +34,7 @@ def model_of(recording: Trajectories) -> tuple[Denoiser | None, str]:
 
 
 def warn_of_settings_without_effect(model: str, recording: Trajectories, settings: Mapping[str, Any]) -> None:
-    """Warn if a recorded directory is given with settings that it does not have and that do not change it.
+    """Warn if a recording, or a file of sequences, is given with settings that it does not have.
 
     Parameters
     ----------
@@ -47,8 +47,10 @@ def warn_of_settings_without_effect(model: str, recording: Trajectories, setting
     """
     found = {"steps": recording.steps, "trajectories": len(recording)}
     if any(value not in (found.get(name), RunConfig.model_fields[name].default) for name, value in settings.items()):
+        observed = isinstance(recording, ObservedSequences)
+        what = "{} observed sequences of {} actions" if observed else "a recording of {} trajectories of {} steps"
         warnings.warn(
-            f"{model} is a recording of {len(recording)} trajectories of {recording.steps} steps: --trajectories, "
+            f"{model} is {what.format(len(recording), recording.steps)}: --trajectories, "
             "--steps, --sampler, --label and --guidance do not change it",
             stacklevel=2,
         )

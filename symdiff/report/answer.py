@@ -48,12 +48,16 @@ def explanation(result: Result) -> str:
     if result.verdict.structured == "collapsed":
         return "Its small errors mean nothing: an encoder that maps everything to nearly one point has them too."
     claims = result.verdict.claims
+    if "content" not in claims and "law" in claims:  # the actions were observed, and no process has a content
+        return f"{_LAW[claims['law'].status]}."
     if not {"law", "content"} <= claims.keys():
         return ""
     law, content = claims["law"].status, claims["content"].status
     if "linear_parts" in (result.decomposition or {}):
         said = (_CONTENT_AFFINE if is_affine(result) else _CONTENT_ACTION)[content]
         return f"The steps themselves were linearised and decomposed, without an autoencoder: {said}."
+    if result.process.get("absent"):
+        return f"{_LAW[law]}. Of a process nothing can be said: the data are observed sequences."
     joint = "and" if law == content else "but"
     return f"{_LAW[law]}, {joint} {(_CONTENT_AFFINE if is_affine(result) else _CONTENT_ACTION)[content]}."
 

@@ -61,6 +61,8 @@ def ranking(results: Mapping[str, Result]) -> list[Candidate]:
     """
     if len(results) < 2 or len({repr([r.config.get(key) for key in SAME]) for r in results.values()}) > 1:
         return []
+    if any(result.process.get("absent") for result in results.values()):
+        return []  # observed sequences: there is no x0hat to predict
     if all(result.process.get("manifold") for result in results.values()):
         return []  # their actions are the same steps, so their skills are the same: see `manifold_ranking`
     groups = _groups(results)

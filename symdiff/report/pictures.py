@@ -28,7 +28,11 @@ def strip(run: RunData) -> list[ImageGrid]:
         return []
     labels = _labels(run.array("strip_alpha_bar", 1), images.shape[1], digits=1)
     count, times = images.shape[:2]
-    return [image_grid(images, f"{count} trajectories, each at {times} times from pure noise to the image.", labels)]
+    if "absent" in run.result.process:
+        told = f"{count} observed sequences, {times} observations each."
+    else:
+        told = f"{count} trajectories, each at {times} times from pure noise to the image."
+    return [image_grid(images, told, labels)]
 
 
 def reconstructions(run: RunData) -> list[ImageGrid]:

@@ -8,8 +8,11 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
+from symdiff.diagnostics import Evaluation
 from symdiff.groups import GroupFamily
 from symdiff.representations import Representation
+
+ROUNDING = "rounding of the weights to float32"
 
 
 class Noise(NamedTuple):
@@ -49,5 +52,24 @@ def noise_of(
     level = float((defect.square().sum() / (m + size + size.roll(-1)).sum()).sqrt())
     rounding = torch.finfo(torch.float32).eps * float((size.mean() / m).sqrt())
     if level < rounding:
-        return Noise(rounding, "rounding of the weights to float32")
+        return Noise(rounding, ROUNDING)
     return Noise(level, f"homomorphism defect of {len(matrices)} pairs of held-out elements")
+
+
+@torch.no_grad()
+def observed_noise(evaluation: Evaluation, matrices: Float[Tensor, "k m m"]) -> Noise:
+    """Sigma of rho where the group law is not known, from what rho misses of the held-out observations.
+
+    An error ``E = sigma N / sqrt(m)`` of the matrices moves a latent by ``E|E z|^2 = sigma^2 |z|^2``, so that
+    ``sigma^2 = E|h(o') - rho(g) h(o)|^2 / E|h(o)|^2``. What the encoder misses by itself is counted as well: the level
+    is an upper end, on the latents that occur.
+    """
+    latents, actions = evaluation.latents, evaluation.sequences.actions
+    before, after = latents[:, :-1].flatten(0, 1), latents[:, 1:].flatten(0, 1)
+    missed = after - evaluation.step(actions.flatten(0, 1), before)
+    level = float((missed.square().sum() / before.square().sum()).sqrt())
+    m = matrices.shape[-1]
+    rounding = torch.finfo(torch.float32).eps * float((matrices.square().sum((-2, -1)).mean() / m).sqrt())
+    if level < rounding:
+        return Noise(rounding, ROUNDING)
+    return Noise(level, f"what rho misses of {len(before)} held-out observations, as the group law is not known")

@@ -22,7 +22,8 @@ from symdiff.illustrations import TRAVERSAL, Pictures, show, traversals
 from symdiff.report.figures.blocks import mean_magnitude
 from symdiff.representations import Representation
 from symdiff.result import Estimate
-from symdiff.structure.noise import Noise, noise_of
+from symdiff.structure.factors import against_factors
+from symdiff.structure.noise import Noise, noise_of, observed_noise
 from symdiff.structure.visited import directions, visits
 from symdiff.structure.words import Words, count, displacement, words
 
@@ -116,8 +117,12 @@ def split(
         document["comparison"].append(summary(f"{name} (closed form)", described))
         if name == REFERENCE:
             document["reference"] = {"form": name, **described}
+    known = against_factors(evaluation, basis, found.blocks)
+    if known.document is not None:
+        document["factors"] = known.document
     document = json.loads(json.dumps(document))  # lists for tuples, as in a result that was read back
-    return Structure(document, _arrays(evaluation, found, matrices, latents, pictures_of), estimates_of(found))
+    arrays = _arrays(evaluation, found, matrices, latents, pictures_of)
+    return Structure(document, arrays, estimates_of(found) | known.estimates)
 
 
 def _decomposed(
@@ -126,7 +131,10 @@ def _decomposed(
     # Blocks that were given need no more elements than the largest of them, and the work grows with their number.
     elements = spread(chosen.elements, count(max(rho.block_sizes)))
     matrices: Tensor = rho(elements)
-    noise = noise_of(evaluation.family, rho, elements, matrices)
+    if evaluation.family.law_known:
+        noise = noise_of(evaluation.family, rho, elements, matrices)
+    else:
+        noise = observed_noise(evaluation.with_representation(rho), matrices)
     return decompose(matrices, noise.level, seed=evaluation.seed, resamples=resamples), noise, matrices
 
 

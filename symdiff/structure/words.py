@@ -61,7 +61,8 @@ def count(m: int) -> int:
 def words(family: GroupFamily, trajectories: Trajectories, rho: Representation, seed: int = 0) -> Words:
     """Held-out elements on which to decompose `rho`.
 
-    Where the actions are the recorded steps, products of consecutive ones: their number is doubled until `rho` moves
+    Where actions were observed, some of these: products of them need not be known. Where the actions are the recorded
+    steps, products of consecutive ones: their number is doubled until `rho` moves
     by `APART`, or a quarter of a trajectory is reached. Otherwise elements drawn from the group.
 
     Parameters
@@ -76,6 +77,8 @@ def words(family: GroupFamily, trajectories: Trajectories, rho: Representation, 
         Seed of the draw.
     """
     n = count(rho.dimension)
+    if family.actions_are_observed:
+        return _composed(family, trajectories, 1, n, seed)
     if not family.actions_are_steps:
         return Words(family.sample(n, torch.Generator().manual_seed(seed)).double(), 1)
     found = _composed(family, trajectories, 1, n, seed)

@@ -79,6 +79,10 @@ class Trajectories:
         """The trajectories at `index`, as a new recording."""
         return replace(self, states=self.states[index], denoised=self.denoised[index])
 
+    def double(self) -> Trajectories:
+        """The same in float64."""
+        return replace(self, states=self.states.double(), denoised=self.denoised.double())
+
     def split(self, fractions: tuple[float, ...] = (0.7, 0.1, 0.2), seed: int = 0) -> tuple[Trajectories, ...]:
         """Disjoint parts in a seeded random order; every part has at least one trajectory if there are enough."""
         generator = torch.Generator().manual_seed(seed)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import replace
 from typing import NamedTuple
 
 from symdiff.trajectories.data import Trajectories
@@ -59,8 +58,7 @@ def parts(recording: Trajectories, seed: int, memory: int | None = None) -> Part
             f"maps shared by all trajectories on {len(sample)} of those trained on",
             stacklevel=2,
         )
-    test = replace(test, states=test.states.double(), denoised=test.denoised.double())
-    return Parts(train, validation, sample, test)
+    return Parts(train, validation, sample, test.double())
 
 
 def caveats(recording: Trajectories) -> list[str]:
