@@ -18,7 +18,8 @@ from torch import Tensor, nn
 
 from symdiff.closed_form import fit_linear_decoder, principal_components
 from symdiff.errors import ConfigError
-from symdiff.hae import HAE, Decoder, Encoder, LossNorm
+from symdiff.hae import HAE, Decoder, Encoder, LossNorm, losses
+from symdiff.objective import Objective, Recipe
 from symdiff.representations import LieRepresentation, MLPRepresentation, Representation
 from symdiff.trajectories import Sequences, Trajectories
 
@@ -98,6 +99,10 @@ class GroupFamily(ABC):
     Options: ClassVar[type[FamilyOptions]] = FamilyOptions
     actions_are_steps: ClassVar[bool] = False
     """Whether `sequences` takes the recorded reverse steps as actions, instead of letting elements act on states."""
+    actions_are_observed: ClassVar[bool] = False
+    """Whether `sequences` takes actions that were observed: the family then learns from ``sequences:FILE`` alone."""
+    law_known: ClassVar[bool] = True
+    """Whether `compose`, `inverse` and `identity` are known; without them only what was observed is judged."""
     free_form: ClassVar[str] = ""
     """The options, if there are any, with which rho is one block whose structure has to be found, as on the command
     line."""
@@ -114,6 +119,15 @@ class GroupFamily(ABC):
     def of(cls, observation_shape: tuple[int, int, int], options: Any = None) -> GroupFamily:
         """The family for these options: `cls` itself, unless an option asks for another group of the same family."""
         return cls(observation_shape, options)
+
+    def for_recording(self, recording: Trajectories) -> GroupFamily:
+        """The family as it is on this recording: `self` by default.
+
+        It is asked once, before anything else, when a run has its recording. A family that cannot know the shape of its
+        elements before it sees data takes it from here.
+        """
+        del recording
+        return self
 
     @property
     def title(self) -> str:
@@ -278,8 +292,9 @@ class GroupFamily(ABC):
             rho: Representation = LieRepresentation(self.log, self.bracket, n, self.block_sizes(latent))
             rho.form = "lie-projected"  # what training will make of it
             return rho
-        count = self.features(self.identity()).shape[-1]
-        return MLPRepresentation(self.features, count, self.block_sizes(latent), compose=self.compose)
+        one = self.identity() if self.law_known else torch.zeros(self.element_shape)
+        compose = self.compose if self.law_known else None
+        return MLPRepresentation(self.features, self.features(one).shape[-1], self.block_sizes(latent), compose=compose)
 
     def encoder(self, latent: int) -> nn.Module:
         """A fresh h."""
@@ -294,6 +309,20 @@ class GroupFamily(ABC):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             return HAE(self.encoder(latent), self.representation(latent), self.decoder(latent))
+
+    def recipe(self) -> Recipe:
+        """How models are trained."""
+        return Recipe()
+
+    def objective(self, model: HAE, data: Sequences, penalty: float, decoding: bool = True) -> Objective:
+        """``L_rec + gamma L_pred + penalty * (homomorphism penalty)`` (Keurti et al. 2023, Eq. 4, and the penalty).
+
+        Where `decoding` is False, which only a recipe asks for, L_rec is left out.
+        """
+        prediction, reconstruction = losses(model, data.observations, data.actions, self.options.loss_norm)
+        bent = model.representation.penalty(data.actions.flatten(0, 1)) if penalty else prediction.new_zeros(())
+        loss = (reconstruction if decoding else 0) + self.options.gamma * prediction + penalty * bent
+        return Objective(loss, prediction, reconstruction, bent)
 
     def for_evaluation(self, model: HAE) -> HAE:
         """The same function in the form in which it is fastest to evaluate; `model` itself unless there is another."""

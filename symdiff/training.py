@@ -5,26 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from symdiff.checkpoint import Checkpoint
 from symdiff.errors import DivergedError, NonFiniteError
-from symdiff.groups import FamilyOptions, GroupFamily
-from symdiff.hae import HAE, losses
+from symdiff.groups import GroupFamily
+from symdiff.hae import HAE
+from symdiff.objective import Objective, Recipe
 from symdiff.trajectories import Sequences, Trajectories, affordable
 from symdiff.trajectories.stream import AHEAD, prefetched
 
-WARM_UP = 50
 LOG_EVERY = 10
 EVALUATE_EVERY = 50
 PATIENCE = 8
 VALIDATION_SEQUENCES = 512
-CLIP_NORM = 1.0
-WEIGHT_DECAY = 0.1
-BASE_FAN_IN = 64
 EXPLOSION = 1e3
 
 
@@ -39,7 +36,7 @@ class Stage:
     steps
         Budget of optimiser steps.
     learning_rate
-        Peak; warmed up over 50 steps, then a cosine to 2% of it.
+        Peak; warmed up, then a cosine down, by the family's `recipe`.
     penalty
         Final weight of `Representation.penalty`, annealed up linearly from 0.
     """
@@ -78,15 +75,6 @@ class Data:
         return self.family.sequences(self.validation, self.length, n, generator).to(self.device)
 
 
-class Objective(NamedTuple):
-    """The terms of the loss at one point."""
-
-    loss: Tensor
-    prediction: Tensor
-    reconstruction: Tensor
-    penalty: Tensor
-
-
 @dataclass
 class Outcome:
     """How a stage ended.
@@ -107,13 +95,6 @@ class Outcome:
     validation: float
     steps: int
     history: list[dict[str, Any]] = field(default_factory=list)
-
-
-def objective(model: HAE, data: Sequences, options: FamilyOptions, penalty: float) -> Objective:
-    """``L_rec + gamma L_pred + penalty * (homomorphism penalty)`` (Keurti et al. 2023, Eq. 4, and the penalty)."""
-    prediction, reconstruction = losses(model, data.observations, data.actions, options.loss_norm)
-    bent = model.representation.penalty(data.actions.flatten(0, 1)) if penalty else prediction.new_zeros(())
-    return Objective(reconstruction + options.gamma * prediction + penalty * bent, prediction, reconstruction, bent)
 
 
 def train_stage(
@@ -148,13 +129,13 @@ def train_stage(
     DivergedError
         The loss grew a thousandfold.
     """
-    options = data.family.options
-    optimiser = _optimiser(model, stage.learning_rate)
+    family, recipe = data.family, data.family.recipe()
+    optimiser = _optimiser(model, stage.learning_rate, recipe)
     held_out = data.held_out()
 
     def validate() -> float:
         with torch.no_grad():
-            return float(objective(model, held_out, options, stage.penalty).loss)
+            return float(family.objective(model, held_out, stage.penalty).loss)
 
     saved = checkpoint.load(stage.name)
     if saved is None:
@@ -172,13 +153,14 @@ def train_stage(
     reason = f"step budget of {stage.steps} spent"
     with prefetched(data.batch, range(step, stage.steps), data.device, ahead) as batches:
         while step < stage.steps:
-            rate = _schedule(step, stage)
+            rate = _schedule(step, stage, recipe)
             for group in optimiser.param_groups:
                 group["lr"] = rate * group["scale"]
-            terms = objective(model, next(batches), options, stage.penalty * step / stage.steps)
+            decoding = step >= recipe.without_decoder * stage.steps
+            terms = family.objective(model, next(batches), stage.penalty * step / stage.steps, decoding)
             optimiser.zero_grad(set_to_none=True)
             terms.loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP_NORM)
+            torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip_norm)
             optimiser.step()
             step += 1
             if step % LOG_EVERY == 0 or step == stage.steps:
@@ -211,7 +193,7 @@ def train_stage(
     return Outcome(reason, best[1], start, best[0], step, history)
 
 
-def _optimiser(model: HAE, rate: float) -> torch.optim.Optimizer:
+def _optimiser(model: HAE, rate: float, recipe: Recipe) -> torch.optim.Optimizer:
     """AdamW; weight decay on the networks, none on rho, whose scale is fixed by the group.
 
     Adam moves every weight by the learning rate, so a layer's output moves by rate times fan-in: the rate of a layer
@@ -221,17 +203,20 @@ def _optimiser(model: HAE, rate: float) -> torch.optim.Optimizer:
     groups: dict[tuple[float, float], list[Tensor]] = {}
     for p in model.parameters():
         if p.requires_grad:
-            scale = min(1.0, BASE_FAN_IN / math.prod(p.shape[1:2] if p.dim() < 4 else p.shape[1:]))
-            groups.setdefault((scale, 0.0 if id(p) in of_rho else WEIGHT_DECAY), []).append(p)
+            fan_in = math.prod(p.shape[1:2] if p.dim() < 4 else p.shape[1:])
+            scale = 1.0 if recipe.fan_in is None else min(1.0, recipe.fan_in / fan_in)
+            scale *= recipe.rate_of_rho if id(p) in of_rho else 1.0
+            groups.setdefault((scale, 0.0 if id(p) in of_rho else recipe.weight_decay), []).append(p)
     return torch.optim.AdamW(
         [{"params": ps, "weight_decay": decay, "scale": scale} for (scale, decay), ps in groups.items()],
-        lr=rate, betas=(0.9, 0.99), foreach=True,
+        lr=rate, betas=recipe.betas, foreach=True,
     )  # fmt: skip
 
 
-def _schedule(step: int, stage: Stage) -> float:
-    decay = 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / stage.steps))
-    return stage.learning_rate * min(1.0, (step + 1) / WARM_UP) * decay
+def _schedule(step: int, stage: Stage, recipe: Recipe) -> float:
+    low = recipe.final_share
+    decay = low + (1 - low) * 0.5 * (1 + math.cos(math.pi * step / stage.steps))
+    return stage.learning_rate * min(1.0, (step + 1) / recipe.warm_up) * decay
 
 
 def _finite(loss: float, stage: Stage, step: int) -> float:
