@@ -14,6 +14,7 @@ from benchmarks.measure import Table, device, exponent, in_turn
 from benchmarks.step_settings import ACTION, HIDDEN, SETTINGS, Setting, batch, model
 from symdiff.groups import FamilyOptions
 from symdiff.hae import HAE
+from symdiff.objective import Recipe, published_objective
 from symdiff.training import descend, make_optimiser
 from symdiff.trajectories import Sequences
 
@@ -72,11 +73,14 @@ def _sequences(setting: Setting) -> Sequences:
 
 def _step(network: HAE, data: Sequences, setting: Setting, plain: bool) -> Callable[[], float]:
     options = FamilyOptions()
-    optimiser = make_optimiser(network, 1e-4, plain)
+    recipe = Recipe()
+    optimiser = make_optimiser(network, 1e-4, recipe, plain)
     penalty = options.penalty if setting.penalty else 0.0
 
     def step() -> float:
-        return descend(network, optimiser, data, options, penalty, plain).loss.item()
+        terms = published_objective(options, network, data, penalty, plain=plain)
+        descend(network, optimiser, terms, recipe.clip_norm, plain)
+        return terms.loss.item()
 
     return step
 

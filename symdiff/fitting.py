@@ -25,9 +25,6 @@ log = logging.getLogger(__name__)
 STEPS = 600
 """Default budget of optimiser steps."""
 
-TUNE_SHARE = 1 / 3
-"""Share of the budget spent on encoder and decoder after the projection."""
-
 
 @dataclass
 class Fit:
@@ -112,7 +109,7 @@ class Fitting:
             self.family.initialise(model, start)
             fit.start = copy.deepcopy(model)
         projecting = form == "lie-projected" and isinstance(model.representation, LieRepresentation)
-        tuning = round(self.steps * TUNE_SHARE) if projecting else 0
+        tuning = round(self.steps * self.family.recipe().tuning) if projecting else 0
         options = self.family.options
         first = Stage("lie" if projecting else form, self.steps - tuning, options.learning_rate, options.penalty)
         model.representation.form = first.name

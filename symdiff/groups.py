@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from symdiff.closed_form import fit_linear_decoder, principal_components
 from symdiff.errors import ConfigError
 from symdiff.hae import HAE, Decoder, Encoder, LossNorm
+from symdiff.objective import Objective, Recipe, published_objective
 from symdiff.representations import LieRepresentation, MLPRepresentation, Representation
 from symdiff.trajectories import Sequences, Trajectories
 
@@ -308,6 +309,17 @@ class GroupFamily(ABC):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             return HAE(self.encoder(latent), self.representation(latent), self.decoder(latent))
+
+    def recipe(self) -> Recipe:
+        """How models are trained."""
+        return Recipe()
+
+    def objective(self, model: HAE, data: Sequences, penalty: float, decoding: bool = True) -> Objective:
+        """``L_rec + gamma L_pred + penalty * (homomorphism penalty)`` (Keurti et al. 2023, Eq. 4, and the penalty).
+
+        Where `decoding` is False, which only a recipe asks for, L_rec is left out.
+        """
+        return published_objective(self.options, model, data, penalty, decoding)
 
     def for_evaluation(self, model: HAE) -> HAE:
         """The same function in the form in which it is fastest to evaluate; `model` itself unless there is another."""

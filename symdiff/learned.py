@@ -37,7 +37,6 @@ from symdiff.plugins import load_plugins
 from symdiff.result import Estimate, Result
 from symdiff.run import THOROUGH, Run
 from symdiff.structure import Structure, split
-from symdiff.training import objective
 from symdiff.trajectories import ObservedSequences, Sequences, affordable
 from symdiff.trajectories.appearing import disk_errors
 
@@ -263,7 +262,7 @@ class LearnedRun(Run):
 
         def loss(model: HAE) -> float:
             with torch.no_grad():
-                return float(objective(self._evaluated(model), evaluation.sequences, self.family.options, 0.0).loss)
+                return float(self.family.objective(self._evaluated(model), evaluation.sequences, 0.0).loss)
 
         return loss(self.fit.model), loss(self.longer.model)
 

@@ -5,27 +5,25 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from symdiff.checkpoint import Checkpoint
-from symdiff.errors import DivergedError, NonFiniteError
-from symdiff.groups import FamilyOptions, GroupFamily
-from symdiff.hae import HAE, losses
-from symdiff.plain import plain_clip, plain_losses, plain_penalty
+from symdiff.errors import ConfigError, DivergedError, NonFiniteError
+from symdiff.groups import GroupFamily
+from symdiff.hae import HAE
+from symdiff.objective import Objective, Recipe, published_objective
+from symdiff.plain import plain_clip
 from symdiff.trajectories import Sequences, Trajectories, affordable
 from symdiff.trajectories.stream import AHEAD, prefetched
 
-WARM_UP = 50
 LOG_EVERY = 10
 EVALUATE_EVERY = 50
 PATIENCE = 8
 VALIDATION_SEQUENCES = 512
-CLIP_NORM = 1.0
-WEIGHT_DECAY = 0.1
-BASE_FAN_IN = 64
 EXPLOSION = 1e3
 
 
@@ -40,7 +38,7 @@ class Stage:
     steps
         Budget of optimiser steps.
     learning_rate
-        Peak; warmed up over 50 steps, then a cosine to 2% of it.
+        Peak; warmed up, then a cosine down, by the family's `recipe`.
     penalty
         Final weight of `Representation.penalty`, annealed up linearly from 0.
     """
@@ -79,15 +77,6 @@ class Data:
         return self.family.sequences(self.validation, self.length, n, generator).to(self.device)
 
 
-class Objective(NamedTuple):
-    """The terms of the loss at one point."""
-
-    loss: Tensor
-    prediction: Tensor
-    reconstruction: Tensor
-    penalty: Tensor
-
-
 @dataclass
 class Outcome:
     """How a stage ended.
@@ -110,16 +99,19 @@ class Outcome:
     history: list[dict[str, Any]] = field(default_factory=list)
 
 
-def objective(model: HAE, data: Sequences, options: FamilyOptions, penalty: float, plain: bool = False) -> Objective:
-    """``L_rec + gamma L_pred + penalty * (homomorphism penalty)`` (Keurti et al. 2023, Eq. 4, and the penalty)."""
-    of = plain_losses if plain else losses
-    prediction, reconstruction = of(model, data.observations, data.actions, options.loss_norm)
-    elements = data.actions.flatten(0, 1)
-    if not penalty:
-        bent = prediction.new_zeros(())
-    else:
-        bent = plain_penalty(model.representation, elements) if plain else model.representation.penalty(elements)
-    return Objective(reconstruction + options.gamma * prediction + penalty * bent, prediction, reconstruction, bent)
+def objective_of(family: GroupFamily, plain: bool = False) -> Callable[..., Objective]:
+    """The loss of a family, as a function of model, sequences, penalty and whether it decodes; or its plain form.
+
+    Raises
+    ------
+    ConfigError
+        The family has a loss of its own, which has no plain form.
+    """
+    if not plain:
+        return family.objective
+    if type(family).objective is not GroupFamily.objective:
+        raise ConfigError(f"--plain: {family.name} has a loss of its own, not the published one", "leave out --plain")
+    return partial(published_objective, family.options, plain=True)
 
 
 def train_stage(
@@ -157,13 +149,14 @@ def train_stage(
     DivergedError
         The loss grew a thousandfold.
     """
-    options = data.family.options
-    optimiser = make_optimiser(model, stage.learning_rate, plain)
+    family, recipe = data.family, data.family.recipe()
+    objective = objective_of(family, plain)
+    optimiser = make_optimiser(model, stage.learning_rate, recipe, plain)
     held_out = data.held_out()
 
     def validate() -> float:
         with torch.no_grad():
-            return float(objective(model, held_out, options, stage.penalty, plain).loss)
+            return float(objective(model, held_out, stage.penalty).loss)
 
     saved = checkpoint.load(stage.name)
     if saved is None:
@@ -181,10 +174,12 @@ def train_stage(
     reason = f"step budget of {stage.steps} spent"
     with prefetched(data.batch, range(step, stage.steps), data.device, 0 if plain else ahead) as batches:
         while step < stage.steps:
-            rate = _schedule(step, stage)
+            rate = _schedule(step, stage, recipe)
             for group in optimiser.param_groups:
                 group["lr"] = rate * group["scale"]
-            terms = descend(model, optimiser, next(batches), options, stage.penalty * step / stage.steps, plain)
+            decoding = step >= recipe.without_decoder * stage.steps
+            terms = objective(model, next(batches), stage.penalty * step / stage.steps, decoding)
+            descend(model, optimiser, terms, recipe.clip_norm, plain)
             step += 1
             if step % LOG_EVERY == 0 or step == stage.steps:
                 loss = _finite(float(terms.loss.detach()), stage, step)
@@ -217,26 +212,19 @@ def train_stage(
 
 
 def descend(
-    model: HAE,
-    optimiser: torch.optim.Optimizer,
-    data: Sequences,
-    options: FamilyOptions,
-    penalty: float,
-    plain: bool = False,
-) -> Objective:
-    """One step down the gradient of `objective`; nothing is read back from the device."""
-    terms = objective(model, data, options, penalty, plain)
+    model: HAE, optimiser: torch.optim.Optimizer, terms: Objective, clip_norm: float, plain: bool = False
+) -> None:
+    """One step down the gradient of a loss; nothing is read back from the device."""
     optimiser.zero_grad(set_to_none=True)
     terms.loss.backward()
     if plain:
-        plain_clip(model, CLIP_NORM)
+        plain_clip(model, clip_norm)
     else:
-        torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP_NORM)
+        torch.nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
     optimiser.step()
-    return terms
 
 
-def make_optimiser(model: HAE, rate: float, plain: bool = False) -> torch.optim.Optimizer:
+def make_optimiser(model: HAE, rate: float, recipe: Recipe, plain: bool = False) -> torch.optim.Optimizer:
     """AdamW; weight decay on the networks, none on rho, whose scale is fixed by the group.
 
     Adam moves every weight by the learning rate, so a layer's output moves by rate times fan-in: the rate of a layer
@@ -246,17 +234,20 @@ def make_optimiser(model: HAE, rate: float, plain: bool = False) -> torch.optim.
     groups: dict[tuple[float, float], list[Tensor]] = {}
     for p in model.parameters():
         if p.requires_grad:
-            scale = min(1.0, BASE_FAN_IN / math.prod(p.shape[1:2] if p.dim() < 4 else p.shape[1:]))
-            groups.setdefault((scale, 0.0 if id(p) in of_rho else WEIGHT_DECAY), []).append(p)
+            fan_in = math.prod(p.shape[1:2] if p.dim() < 4 else p.shape[1:])
+            scale = 1.0 if recipe.fan_in is None else min(1.0, recipe.fan_in / fan_in)
+            scale *= recipe.rate_of_rho if id(p) in of_rho else 1.0
+            groups.setdefault((scale, 0.0 if id(p) in of_rho else recipe.weight_decay), []).append(p)
     return torch.optim.AdamW(
         [{"params": ps, "weight_decay": decay, "scale": scale} for (scale, decay), ps in groups.items()],
-        lr=rate, betas=(0.9, 0.99), foreach=False, fused=not plain,
+        lr=rate, betas=recipe.betas, foreach=False, fused=not plain,
     )  # fmt: skip
 
 
-def _schedule(step: int, stage: Stage) -> float:
-    decay = 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / stage.steps))
-    return stage.learning_rate * min(1.0, (step + 1) / WARM_UP) * decay
+def _schedule(step: int, stage: Stage, recipe: Recipe) -> float:
+    low = recipe.final_share
+    decay = low + (1 - low) * 0.5 * (1 + math.cos(math.pi * step / stage.steps))
+    return stage.learning_rate * min(1.0, (step + 1) / recipe.warm_up) * decay
 
 
 def _finite(loss: float, stage: Stage, step: int) -> float:

@@ -15,7 +15,9 @@ for _name in [name for name in os.environ if name.startswith("SYMDIFF_")]:
 
 from jaxtyping import install_import_hook
 
-install_import_hook(["symdiff", "symdiff_affine", "symdiff_escnn", "symdiff_geomstats"], "beartype.beartype")
+install_import_hook(
+    ["symdiff", "symdiff_actions", "symdiff_affine", "symdiff_escnn", "symdiff_geomstats"], "beartype.beartype"
+)
 
 import pytest
 import torch

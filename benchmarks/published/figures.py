@@ -11,21 +11,16 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from symdiff.decomposition import decompose
 from symdiff.errors import SymdiffError
 from symdiff.hae import HAE
+from symdiff.objective import cross_entropy
 from symdiff.representations import Representation
 
 HORIZONS = (1, 8, 16, 64)
 ELEMENTS = 64
 IMAGES = 256
-
-
-def cross_entropy(logits: Tensor, images: Tensor) -> Tensor:
-    """Binary cross-entropy in nats, summed over the pixels and channels of an image ``[..., C, H, W] -> [...]``."""
-    return functional.binary_cross_entropy_with_logits(logits, images, reduction="none").sum((-3, -2, -1))
 
 
 @torch.no_grad()
@@ -50,7 +45,8 @@ def figures(model: HAE, observations: Tensor, actions: Tensor, axes: Tensor) -> 
         * ``commutator``: the root of ``E|rho(g2) rho(g1) - rho(g1) rho(g2)|_F^2``;
         * ``orthogonality``: the root of ``E|rho(g)^T rho(g) - I|_F^2``;
         * ``r2``: ``1 - E|h(o_2) - rho(g_1) h(o_1)|^2 / E|h(o_2) - mean h(o_2)|^2``;
-        * ``bce``: `cross_entropy` of ``d(h(o_1))``, and ``bce_N`` of ``d(rho(g_N) ... rho(g_1) h(o_1))``;
+        * ``bce``: `cross_entropy` of ``d(h(o_1))``, d giving logits, and ``bce_N`` of
+          ``d(rho(g_N) ... rho(g_1) h(o_1))``;
         * ``singular``: smallest over largest singular value of the latents, which a collapse sends to 0.
     """
     rho = model.representation
@@ -73,10 +69,10 @@ def figures(model: HAE, observations: Tensor, actions: Tensor, axes: Tensor) -> 
         "commutator": _root(product - r1 @ r2),
         "orthogonality": _root(r1.mT @ r1 - eye),
         "r2": 1 - float(residual),
-        "bce": float(cross_entropy(model.decode(latents[:IMAGES, 0]), observations[:IMAGES, 0]).mean()),
+        "bce": float(cross_entropy(model.decoder.logits(latents[:IMAGES, 0]), observations[:IMAGES, 0]).mean()),
     }
     for n in HORIZONS:
-        images = model.decode(paths[:IMAGES, n])
+        images = model.decoder.logits(paths[:IMAGES, n])
         found[f"bce_{n}"] = float(cross_entropy(images, observations[:IMAGES, n]).mean())
     singular = torch.linalg.svdvals(after)
     return found | {"singular": float(singular[-1] / singular[0])}

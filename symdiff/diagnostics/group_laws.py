@@ -58,6 +58,8 @@ def spectrum_error(evaluation: Evaluation) -> Estimate:
 
 def bracket_error(evaluation: Evaluation) -> Estimate | None:
     """How far a linear ``d rho`` is from a homomorphism of Lie algebras, if the representation says so itself."""
+    if not evaluation.family.law_known:
+        return None
     measure = getattr(evaluation.representation, "bracket_error", None)
     return None if measure is None else Estimate(value=float(measure()), n=1)
 

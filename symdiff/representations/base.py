@@ -21,7 +21,7 @@ class Representation(nn.Module, ABC):
     Attributes
     ----------
     form
-        ``mlp``, ``lie``, ``lie-projected`` or ``exact``.
+        ``mlp``, ``lie``, ``lie-projected`` or ``exact``; ``lie-skew`` and ``mlp-skew`` where values are orthogonal.
     block_sizes
         Sizes of the diagonal blocks in order; they sum to the latent dimension m.
     """

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from symdiff.errors import BlindProjectionError, ConfigError
+from symdiff.errors import BlindProjectionError, ConfigError, UnknownLawError
 from symdiff.representations.base import Representation, runs_of_equal_size
 from symdiff.representations.exponential import matrix_exponential
 from symdiff.representations.projection import project_brackets
@@ -22,6 +22,21 @@ def whole_algebra(generators: Float[Tensor, "k n c"]) -> Float[Tensor, "k n n"]:
     """The coordinate basis of the algebra: always sufficient, r = n."""
     n = generators.shape[1]
     return torch.eye(n, dtype=generators.dtype, device=generators.device).expand(len(generators), n, n)
+
+
+def unknown_bracket(X: Tensor, Y: Tensor) -> Tensor:
+    """The bracket of an algebra whose law is not known.
+
+    Raises
+    ------
+    UnknownLawError
+        Always.
+    """
+    del X, Y
+    raise UnknownLawError(
+        "the brackets of these actions are not known: their group law is not",
+        "rho is neither penalised nor projected; say what the law is, if you know it",
+    )
 
 
 class LieRepresentation(Representation):
@@ -36,7 +51,7 @@ class LieRepresentation(Representation):
     log
         ``[..., *element_shape] -> [..., n]``, coordinates in the Lie algebra.
     bracket
-        ``([..., n], [..., n]) -> [..., n]``.
+        ``([..., n], [..., n]) -> [..., n]``; ``None`` if it is not known, and rho is then bound by no law.
     algebra_dimension
         n.
     block_sizes
@@ -52,7 +67,7 @@ class LieRepresentation(Representation):
     def __init__(
         self,
         log: Callable[[Tensor], Tensor],
-        bracket: Callable[[Tensor, Tensor], Tensor],
+        bracket: Callable[[Tensor, Tensor], Tensor] | None,
         algebra_dimension: int,
         block_sizes: tuple[int, ...],
         sufficient_basis: Basis = whole_algebra,
@@ -62,7 +77,7 @@ class LieRepresentation(Representation):
             raise ConfigError("a representation needs at least one block")
         self.block_sizes = tuple(block_sizes)
         self.log = log
-        self.bracket = bracket
+        self.bracket = unknown_bracket if bracket is None else bracket
         self.sufficient_basis = sufficient_basis
         self._runs = runs_of_equal_size(self.block_sizes)
         self.generators = nn.ParameterList(
@@ -103,7 +118,9 @@ class LieRepresentation(Representation):
         return defects
 
     def penalty(self, actions: Tensor) -> Float[Tensor, ""]:
-        """Sum of squares of `bracket_defects`, every pair counted once."""
+        """Sum of squares of `bracket_defects`, every pair counted once; 0 where brackets are not known."""
+        if self.bracket is unknown_bracket:
+            return actions.new_zeros(())
         del actions  # the law of d rho concerns the algebra alone
         return torch.stack([defect.square().sum() for defect in self.bracket_defects()]).sum() / 2
 

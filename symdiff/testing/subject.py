@@ -57,10 +57,12 @@ class Subject:
         return torch.Generator().manual_seed(97 * self.seed + stream)
 
     def elements(self, n: int = 6, stream: int = 1) -> Tensor:
-        """`n` sampled elements in float64; in every second example the identity is the first of them."""
+        """`n` sampled elements in float64; in every second example the identity, if known, is the first of them."""
         with double():
             g = self.family.sample(n, self.generator(stream))
         g = g.double() if g.is_floating_point() else g
+        if not self.family.law_known:
+            return g
         e = self.family.identity().to(g)
         fits = e.shape == g.shape[1:]  # if not, the law of the identity says so
         return torch.cat([e[None], g[1:]]) if self.seed % 2 == 0 and fits else g

@@ -18,7 +18,7 @@ WRONG = FAMILY.replace("return g2 * g1", "return g2 * g1 * g1").replace("{name}"
 @pytest.fixture(autouse=True)
 def only_these(monkeypatch: pytest.MonkeyPatch) -> None:
     """The families of this repository need not be loaded here and in every process that is started."""
-    monkeypatch.setenv("SYMDIFF_DISABLE_PLUGINS", "affine,escnn,geomstats")
+    monkeypatch.setenv("SYMDIFF_DISABLE_PLUGINS", "actions,affine,escnn,geomstats")
 
 
 def test_a_plugin_that_keeps_every_law_passes(symdiff, site):

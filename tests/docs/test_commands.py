@@ -47,7 +47,7 @@ def test_a_command_line_is_understood_by_the_parser(place, line):
     if line.startswith("symdiff analyze"):
         groups = context.params["group"] or ["affine"]
         registry = load_plugins()
-        known = [group for group in groups if group in ("affine", "escnn", "geomstats")]
+        known = [group for group in groups if group in ("actions", "affine", "escnn", "geomstats")]
         for family, keys in parse_pairs(context.params["option"] or [], groups).items():
             for key, values in keys.items():
                 for value in values:

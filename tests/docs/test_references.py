@@ -76,7 +76,7 @@ def test_every_key_of_a_configuration_is_on_the_page():
     assert "| `steps` | `integer >= 2, <= 100000` | `50` | Reverse steps of a trajectory. |" in page("config")
 
 
-@pytest.mark.parametrize("family", ["affine", "escnn", "geomstats"])
+@pytest.mark.parametrize("family", ["actions", "affine", "escnn", "geomstats"])
 def test_every_option_of_every_family_is_on_the_page(family):
     section = page("options").partition(f"## Options of {family}\n")[2].partition("\n## ")[0]
     for key, field in load_plugins().family(family).Options.model_fields.items():

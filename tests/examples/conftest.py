@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 
 EXAMPLES = sorted(path.parent for path in (ROOT / "docs" / "examples").glob("*/pyproject.toml"))
 
-BUNDLED = "affine,escnn,geomstats"
+BUNDLED = "actions,affine,escnn,geomstats"
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from symdiff.diffusion.denoisers import load_denoiser
 from symdiff.errors import ConfigError
 from symdiff.hae import HAE, losses
 from symdiff.options import check_options
-from symdiff.training import objective
 from symdiff.trajectories import Trajectories, record
 from symdiff_affine.family import AffineFamily
 from symdiff_geomstats.family import GeomstatsFamily
@@ -59,7 +58,7 @@ def test_values_lie_on_the_manifold_before_and_after_training(name: str, rho: st
     optimiser = torch.optim.Adam(model.parameters(), 0.02)
     for _ in range(8):
         optimiser.zero_grad()
-        loss = objective(model, data, f.options, 0.4).loss
+        loss = f.objective(model, data, 0.4).loss
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
     assert all(bool(p.isfinite().all()) for p in model.parameters())

@@ -15,7 +15,7 @@ from symdiff.errors import DivergedError, NonFiniteError
 from symdiff.fitting import Fit, Fitting
 from symdiff.hae import HAE
 from symdiff.representations import LieRepresentation
-from symdiff.training import EVALUATE_EVERY, Data, Stage, descend, make_optimiser, objective, train_stage
+from symdiff.training import EVALUATE_EVERY, Data, Stage, descend, make_optimiser, train_stage
 from symdiff.trajectories import Sequences, Trajectories, open_store, record, write_store
 from symdiff_affine.family import AffineFamily
 from symdiff_affine.options import AffineOptions
@@ -231,7 +231,7 @@ def test_a_step_reads_nothing_back_from_the_device(rho: str) -> None:
         torch.empty(4, 4, dtype=torch.long, device="meta"),
         torch.empty(4, dtype=torch.long, device="meta"),
     )
-    terms = objective(model, data, f.options, 0.5)
+    terms = f.objective(model, data, 0.5)
     terms.loss.backward()
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     assert all(p.grad is not None and p.grad.is_meta for p in model.parameters() if p.requires_grad)
@@ -244,11 +244,11 @@ def test_a_step_on_a_gpu_waits_for_nothing(recording: Trajectories, rho: str) ->
     f = family(rho=rho)
     data = data_of(recording, f)
     model, batch = started(f, data).to(device), data.batch(0).to(device)
-    optimiser = make_optimiser(model, 1e-3)
-    descend(model, optimiser, batch, f.options, 0.5)  # what is made once is made
+    optimiser = make_optimiser(model, 1e-3, f.recipe())
+    descend(model, optimiser, f.objective(model, batch, 0.5), 1.0)  # what is made once is made
     torch.cuda.set_sync_debug_mode("error")
     try:
         for _ in range(3):
-            descend(model, optimiser, batch, f.options, 0.5)
+            descend(model, optimiser, f.objective(model, batch, 0.5), 1.0)
     finally:
         torch.cuda.set_sync_debug_mode("default")

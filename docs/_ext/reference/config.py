@@ -32,6 +32,7 @@ VARIABLES = {
 }
 
 OPTIONS = {
+    "actions": "symdiff_actions.options:ActionsOptions",
     "affine": "symdiff_affine.options:AffineOptions",
     "escnn": "symdiff_escnn.options:EscnnOptions",
     "geomstats": "symdiff_geomstats.options:GeomstatsOptions",

@@ -1,0 +1,133 @@
+"""The forms of rho, the terms of the loss, and that a model of observed actions can be trained and judged."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from symdiff.checkpoint import Checkpoint
+from symdiff.errors import ConfigError, UnknownLawError
+from symdiff.fitting import Fitting
+from symdiff.groups import GroupFamily
+from symdiff.objective import cross_entropy, latent_spread
+from symdiff.representations import LieRepresentation, SkewLieRepresentation
+from symdiff.trajectories import ObservedSequences
+from symdiff.worlds import make_world
+from symdiff_actions.family import ActionsFamily
+from symdiff_actions.networks import Probabilities
+from symdiff_actions.options import ActionsOptions
+
+SHAPE = (1, 20, 20)
+
+
+def world(count: int = 20, steps: int = 4, size: int = 2) -> ObservedSequences:
+    """A bump that an angle moves along a circle, in images of 20 x 20 pixels."""
+    generator = torch.Generator().manual_seed(0)
+    actions = torch.randn(count, steps, size, generator=generator)
+    angles = torch.cat([torch.zeros(count, 1), actions[..., 0].cumsum(1)], dim=1)
+    grid = torch.linspace(-1.5, 1.5, 20)
+    down, right = (grid - place[..., None] for place in (angles.sin(), angles.cos()))
+    images = torch.exp(-4 * (down[..., :, None].square() + right[..., None, :].square()))
+    return ObservedSequences.of(images[:, :, None], actions)
+
+
+def family(**options: object) -> GroupFamily:
+    small = {"hidden": 16, "channels": 4, "batch": 8, **options}
+    return ActionsFamily.of(SHAPE, ActionsOptions(**small)).for_recording(world())
+
+
+@pytest.mark.parametrize("form", ["skew", "mlp-skew"])
+def test_rho_with_skew_exponents_is_orthogonal(form):
+    rho = family(rho=form).representation(5).double()
+    r = rho(torch.randn(30, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(1))).detach()
+    torch.testing.assert_close(r.mT @ r, torch.eye(5, dtype=torch.float64).expand_as(r))
+    assert float((r - torch.eye(5)).norm(dim=(-2, -1)).mean()) > 0.1
+
+
+def test_a_skew_rho_is_skew_and_of_its_kind_after_its_projection():
+    rho = family(law="additive").representation(4)
+    assert isinstance(rho, SkewLieRepresentation)
+    before = [parameter.detach().clone() for parameter in rho.parameters()]
+    exact, _ = rho.projected()
+    matrices = exact.double().generators[0].unflatten(-1, (4, 4))
+    torch.testing.assert_close(matrices, -matrices.mT)
+    assert exact.bracket_error() < 1e-6
+    assert all(torch.equal(one, other) for one, other in zip(rho.parameters(), before, strict=True))
+
+
+def test_a_rho_of_unknown_law_has_no_brackets_and_no_penalty():
+    rho = family(rho="lie").representation(4)
+    assert isinstance(rho, LieRepresentation)
+    assert float(rho.penalty(torch.ones(3, 2))) == 0
+    with pytest.raises(UnknownLawError, match="brackets of these actions are not known"):
+        rho.bracket_defects()
+
+
+def test_the_cross_entropy_of_a_fair_coin_is_log_2_a_pixel():
+    images = torch.rand(3, 2, 4, 5, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(cross_entropy(torch.zeros_like(images), images), torch.full((3,), 40 * math.log(2)))
+    p = torch.rand(3, 2, 4, 5, generator=torch.Generator().manual_seed(1))
+    expected = -(images * p.log() + (1 - images) * (1 - p).log()).sum((1, 2, 3))
+    torch.testing.assert_close(cross_entropy(p.logit(), images), expected)
+
+
+def test_the_spread_is_0_for_an_orthonormal_frame_and_large_for_a_single_point():
+    assert float(latent_spread(torch.eye(4))) == pytest.approx(0, abs=1e-10)
+    point = torch.tensor([[1.0, 0, 0, 0]]).expand(7, 4)
+    assert float(latent_spread(point)) == pytest.approx((4 - 1) ** 2 + 3)
+
+
+def test_what_is_decoded_with_a_bernoulli_likelihood_are_probabilities():
+    model = family(likelihood="bernoulli").model(4)
+    latents = torch.randn(5, 4, generator=torch.Generator().manual_seed(0))
+    assert isinstance(model.decoder, Probabilities)
+    torch.testing.assert_close(model.decode(latents), model.decoder.logits(latents).sigmoid())
+
+
+def test_images_that_cannot_be_halved_have_no_convolutions():
+    with pytest.raises(ConfigError, match="images of 5x5 cannot be halved"):
+        ActionsFamily((1, 5, 5), ActionsOptions(network="conv")).latent_dimension(None)
+
+
+def test_in_the_first_steps_nothing_is_decoded():
+    f = family()
+    data = f.sequences(world(), 2, 8, torch.Generator().manual_seed(0))
+    model = f.model(4)
+    f.objective(model, data, 0.0, decoding=False).loss.backward()
+    assert all(parameter.grad is None for parameter in model.decoder.parameters())
+    with_decoder, without = (f.objective(model, data, 0.0, decoding=on).loss.detach() for on in (True, False))
+    assert float(with_decoder) > float(without)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"law": "additive", "network": "conv", "likelihood": "bernoulli"},
+        {"law": "unknown", "rho": "mlp-skew"},
+        {"law": "unknown", "rho": "lie", "spread": 0, "loss_norm": "l2"},
+        {"law": "additive", "rho": "mlp", "network": "conv", "start": "closed-form"},
+    ],
+    ids=["additive", "unknown", "published", "network"],
+)
+def test_training_lowers_the_loss(options):
+    f, recording = family(**options), world()
+    train, validation, _ = recording.split((0.6, 0.2, 0.2))
+    fit = Fitting(f, 4, 2, 100, 0, torch.device("cpu"), Checkpoint(None)).fit(train, validation)
+    [*_, outcome] = (outcome for outcome in fit.outcomes.values() if outcome.steps)
+    assert outcome.validation < 0.9 * outcome.start
+    evaluated = f.for_evaluation(fit.model.double().eval())
+    if isinstance(evaluated.representation, LieRepresentation) and f.law_known:
+        assert evaluated.representation.bracket_error() < 1e-12
+
+
+def test_displaced_images_are_read_by_the_recipe_of_the_family():
+    episodes = make_world("displaced", 3, 2, seed=0)
+    recording = ObservedSequences.of(
+        torch.from_numpy(episodes.observations).float() / 255, torch.from_numpy(episodes.actions).float()
+    )
+    options = ActionsOptions(law="additive", network="conv", likelihood="bernoulli", hidden=8, channels=2)
+    f = ActionsFamily.of(recording.observation_shape, options).for_recording(recording)
+    terms = f.objective(f.model(4), f.sequences(recording, 2, 4), 1.0)
+    assert all(bool(term.isfinite()) for term in terms)
