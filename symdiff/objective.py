@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -59,6 +59,7 @@ class Recipe:
     tuning: float = 1 / 3
 
 
+@runtime_checkable
 class _Weights(Protocol):
     """What the published loss takes of the options of a family."""
 
