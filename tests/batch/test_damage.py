@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 
@@ -102,3 +103,10 @@ os.write(opened, str(opened > 2).encode())
     redirected = " ".join(f"{number}>&-" for number in closed.split())
     subprocess.run(["sh", "-c", f'exec "$0" -c "$1" {redirected}', sys.executable, code], check=True)
     assert told.read_text() == "True"
+
+
+def test_the_number_of_seeds_stands_below_the_interval_so_that_five_figures_fit_a_window(symdiff, tmp_path):  # noqa: F811
+    study = write_study(tmp_path / "study", grid(seeds=2))
+    assert symdiff("report", study).code == 0
+    cells = re.findall(r'<span class="small">\[[^<]*<br>n = 2', (study / "index.html").read_text())
+    assert len(cells) == 5 * 4  # figures and rows
