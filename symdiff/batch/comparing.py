@@ -6,7 +6,7 @@ Here stands what may be compared with what; how a difference is judged is `symdi
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -83,12 +83,43 @@ def read_sides(text: str) -> list[Side]:
     """
     path = Path(text)
     if is_study(path):
-        return _rows(path, None)
+        return _rows(path, None, text)
     start, colon, expression = text.partition(":")
     if colon and not path.exists() and is_study(Path(start)):
-        return _rows(Path(start), expression)
+        return _rows(Path(start), expression, text)
     result = load_result(path)
     return [Side(text, {int(result.config.get("seed", 0)): result}, _flat(result))]
+
+
+def told_apart(sides: Sequence[Side], origins: Sequence[str]) -> list[Side]:
+    """Return the sides under names no two of which are the same unless they come from the same argument twice.
+
+    Parameters
+    ----------
+    sides
+        All sides.
+    origins
+        For each the argument it comes from.
+    """
+    names = [side.name for side in sides]
+    return [
+        replace(side, name=f"{side.name} of {origin}") if names.count(side.name) > 1 and side.name != origin else side
+        for side, origin in zip(sides, origins, strict=True)
+    ]
+
+
+def cautions(sides: Sequence[str], compared: Sequence[Compared]) -> dict[str, dict[str, list[str]]]:
+    """Return for each caution the figures it is about, and for each of these the sides, of those named `sides`.
+
+    A caution of a figure is several sentences joined by ``;``, many of which are those of other figures.
+    """
+    found: dict[str, dict[str, list[str]]] = {}
+    for item in compared:
+        for side, caution in zip(sides, item.cautions, strict=True):
+            for sentence in filter(None, (caution or "").split("; ")):
+                named = found.setdefault(sentence, {}).setdefault(item.name, [])
+                named += [] if side in named else [side]
+    return found
 
 
 def compare_sides(sides: Sequence[Side]) -> list[Compared]:
@@ -133,9 +164,9 @@ def warnings(sides: Sequence[Side]) -> list[str]:
     return told
 
 
-def _rows(path: Path, expression: str | None) -> list[Side]:
+def _rows(path: Path, expression: str | None, text: str) -> list[Side]:
     recorded = read_recorded(path)
-    chosen = set(select(expression, recorded.study.runs, recorded.records))
+    chosen = set(select(expression, recorded.study.runs, recorded.records, f"{text}:"))
     pages = Pages(recorded)
     sides = []
     for row in merge(recorded.study, recorded.records, pages.findings()):
@@ -145,6 +176,8 @@ def _rows(path: Path, expression: str | None) -> list[Side]:
             results = {run.config.seed: load_result(recorded.run_directory(run)) for run in done}
             settings = {key: value for key, value in done[0].settings.items() if key != "seed"}
             name = " ".join([row.model, row.group, *(f"{key}={value}" for key, value in row.settings.items())])
+            if len(results) == 1 and len(row.runs) > 1:  # else two of its seeds would have one name
+                name += f" seed={next(iter(results))}"
             sides.append(Side(name, results, settings))
     if not sides:
         raise UsageError(f"no run of {path} that is chosen is done", "`symdiff batch status` shows how they stand")
@@ -204,7 +237,9 @@ def _caution(name: str, side: Side, estimate: Estimate | None) -> str | None:
         return None if estimate is None else estimate.caution
     told = [item.caution for result in side.results.values() if (item := result.diagnostics.get(name)) is not None]
     warned = [caution for caution in told if caution]
-    return f"{len(warned)} of {len(told)} runs: {warned[0]}" if warned else None
+    if not warned:
+        return None
+    return "; ".join(f"{len(warned)} of {len(told)} runs: {sentence}" for sentence in warned[0].split("; "))
 
 
 def _flat(result: Result) -> dict[str, Any]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import json
+import logging
+import math
 import os
 import socket
 from collections.abc import Collection, Iterator, Mapping
@@ -14,15 +16,24 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import BaseModel, Field, ValidationError
+
 from symdiff.batch.engine import Cause
 from symdiff.batch.study import Run, Study
 from symdiff.errors import OutputError, RefusedError
 from symdiff.rundir import TEMPORARY, RunDirectory, refuse_unwritable, write_document
 from symdiff.trajectories.appearing import disk_errors
 
+log = logging.getLogger(__name__)
+
 STUDY, STATUS = "study.json", "status.json"
 
+STATUS_SCHEMA = "symdiff.study-status/1"
+
 RunState = Literal["todo", "running", "done", "failed"]
+
+SPELLED = 12
+"""Values of a setting that a difference spells out; of more it shows the first ones and the last."""
 
 STATES: tuple[RunState, ...] = ("done", "failed", "running", "todo")
 
@@ -98,6 +109,14 @@ class StudyDirectory:
         if not self.path.exists():
             return
         held = read(self / STUDY)
+        if not is_description(held) and (self / STUDY).is_file():
+            # The runs are known by their ids, so that nothing is lost by writing it again.
+            if not self.adopt:
+                raise OutputError(
+                    f"{self / STUDY} is damaged, or of another version of symdiff",
+                    "--adopt writes it again and keeps the finished runs of this study; or give another --out",
+                )
+            return
         if not held:
             foreign = sorted(item.name for item in self.path.iterdir() if not item.match(TEMPORARY))
             if foreign:
@@ -112,13 +131,19 @@ class StudyDirectory:
                 "--adopt goes on with the study as it is now, and keeps the runs they share; or give another --out",
             )
 
-    def _look(self, done: Collection[str] = ()) -> dict[str, Record]:
+    def _look(self, done: Collection[str] | None = None) -> dict[str, Record]:
         """What is done is in the run directories; what failed, and how, is in the status."""
-        earlier = records_of(read(self / STATUS))
+        earlier = {}
+        if (self / STATUS).exists():
+            try:
+                earlier = records_of(_read_status(self.path))
+            except RefusedError as error:
+                if done is None:  # told at the first look
+                    log.warning("%s; what failed before is not known, and is run again", error.message)
         found: dict[str, Record] = {}
         for run in self.study.runs:
             record = earlier.get(run.run_id, Record())
-            if run.run_id in done or self.is_finished(run):
+            if run.run_id in (done or ()) or self.is_finished(run):
                 record = replace(record, state="done", cached=True, cause=None)
             elif record.state != "failed":
                 record = replace(record, state="todo", cached=False, cause=None)
@@ -188,7 +213,7 @@ class StudyDirectory:
             for run in self.study.runs
         ]
         return {
-            "schema": "symdiff.study-status/1",
+            "schema": STATUS_SCHEMA,
             "name": self.study.name,
             "state": state,
             "pid": os.getpid(),
@@ -210,17 +235,78 @@ def read_status(path: Path) -> dict[str, Any]:
     Raises
     ------
     RefusedError
-        There is no study.
+        There is no study, or its status is damaged.
     """
-    document = read(path / STATUS)
-    if document.get("schema") != "symdiff.study-status/1":
-        raise RefusedError(f"no study at {path}", "give a directory that `symdiff batch run` wrote")
+    document = _read_status(path)
     if document["state"] == "running" and not is_held(path):
         document["state"] = "stopped"
         for run in document["runs"]:
             run["state"] = "todo" if run["state"] == "running" else run["state"]
         document["counts"] = counts(records_of(document))
     return document
+
+
+def _read_status(path: Path) -> dict[str, Any]:
+    """Return ``status.json`` as it stands, refused unless it has all that is read of it."""
+    file = path / STATUS
+    document = read(file)
+    if not file.exists() or (document and document.get("schema") != STATUS_SCHEMA):  # a run has a status, too
+        raise RefusedError(f"no study at {path}", "give a directory that `symdiff batch run` wrote")
+    try:
+        _Status.model_validate(document)
+    except ValidationError:
+        raise RefusedError(
+            f"{file} is damaged", "the same `symdiff batch run` writes it again, and keeps what is finished"
+        ) from None
+    return document
+
+
+class _StatusOfRun(BaseModel):
+    """A run in ``status.json``."""
+
+    run_id: str
+    label: str
+    state: RunState
+    cached: bool
+    cause: Cause | None
+    seconds: float | None
+    attempts: int
+    log: str
+
+
+class _Status(BaseModel):
+    """What is read of ``status.json``."""
+
+    schema_: Literal["symdiff.study-status/1"] = Field(alias="schema")
+    name: str
+    state: str
+    counts: dict[str, int]
+    runs: list[_StatusOfRun]
+
+
+class _DescriptionOfRun(BaseModel):
+    """A run in ``study.json``."""
+
+    label: str
+    settings: dict[str, Any]
+    plugins: dict[str, str]
+
+
+class _Description(BaseModel):
+    """What is read of ``study.json``."""
+
+    schema_: Literal["symdiff.study/1"] = Field(alias="schema")
+    name: str
+    runs: dict[str, _DescriptionOfRun]
+
+
+def is_description(document: Mapping[str, Any]) -> bool:
+    """Return whether a document is a whole ``study.json`` of this version."""
+    try:
+        _Description.model_validate(document)
+    except ValidationError:
+        return False
+    return True
 
 
 def records_of(status: Mapping[str, Any]) -> dict[str, Record]:
@@ -238,7 +324,7 @@ def difference(held: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
     gone, new = [key for key in held if key not in wanted], [key for key in wanted if key not in held]
     if not gone and not new:
         return ""
-    said = [f"{len(names)} {word}" for names, word in ((gone, "runs there only"), (new, "runs here only")) if names]
+    said = [f"{counted(len(names), 'run')} {word} only" for names, word in ((gone, "there"), (new, "here")) if names]
     there, here = _values(held), _values(wanted)
     changed = [key for key in dict.fromkeys([*there, *here]) if there.get(key) != here.get(key)]
     said += [f"{key} {_spell(there.get(key))} there, {_spell(here.get(key))} here" for key in changed[:5]]
@@ -253,11 +339,26 @@ def _values(runs: Mapping[str, Any]) -> dict[str, list[str]]:
     for run in runs.values():
         for key, value in [*run["settings"].items(), *(("plugin " + k, v) for k, v in run["plugins"].items())]:
             found.setdefault(key, {})[value if isinstance(value, str) else json.dumps(value)] = None
-    return {key: sorted(values) for key, values in found.items()}
+    return {key: sorted(values, key=_as_numbers) for key, values in found.items()}
+
+
+def _as_numbers(text: str) -> tuple[float, str]:
+    try:
+        return float(text), text
+    except ValueError:
+        return math.inf, text
 
 
 def _spell(values: list[str] | None) -> str:
-    return "absent" if values is None else ", ".join(values)
+    if values is None:
+        return "absent"
+    shown = values if len(values) <= SPELLED else [*values[: SPELLED - 2], "...", values[-1]]
+    return ", ".join(shown)
+
+
+def counted(number: int, noun: str) -> str:
+    """Return ``1 run``, ``2 runs``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _claimed(lock: int) -> bool:

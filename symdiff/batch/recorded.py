@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -10,11 +11,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from symdiff.batch.directory import STATUS, STUDY, Record, read, read_status, records_of
+from symdiff.batch.directory import STATUS, STUDY, Record, is_description, read, read_status, records_of
 from symdiff.batch.study import Run, Study
 from symdiff.config import RunConfig
 from symdiff.errors import RefusedError
 from symdiff.result import load_result
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ class RecordedStudy:
 
 def is_study(path: Path) -> bool:
     """Return whether `path` is the directory of a study."""
-    return read(path / STUDY).get("schema") == "symdiff.study/1"
+    return (path / STUDY).is_file()
 
 
 def read_recorded(path: Path) -> RecordedStudy:
@@ -69,7 +72,12 @@ def read_recorded(path: Path) -> RecordedStudy:
         It holds no study, or one with settings that this version does not know.
     """
     document = read(path / STUDY)
-    if document.get("schema") != "symdiff.study/1":
+    if not is_description(document) and (path / STUDY).is_file():
+        raise RefusedError(
+            f"{path / STUDY} is damaged, or of another version of symdiff",
+            "`symdiff batch run` with the study file and --adopt writes it again",
+        )
+    if not is_description(document):
         raise RefusedError(f"no study at {path}", "give a directory that `symdiff batch run` wrote")
     runs = []
     for run_id, told in document["runs"].items():
@@ -84,9 +92,20 @@ def read_recorded(path: Path) -> RecordedStudy:
             ) from None
         runs.append(RecordedRun(config, told["plugins"], run_id))
     study = Study(str(document["name"]), tuple(runs))
-    earlier = records_of(read_status(path)) if (path / STATUS).exists() else {}
+    earlier = _earlier(path)
     recorded = RecordedStudy(path, study)
     return replace(recorded, records={run.run_id: _record(recorded, run, earlier) for run in runs})
+
+
+def _earlier(path: Path) -> dict[str, Record]:
+    """Return what the status says; the results say what is done without it, so that a damaged one costs no page."""
+    if not (path / STATUS).exists():
+        return {}
+    try:
+        return records_of(read_status(path))
+    except RefusedError as error:
+        log.warning("%s; the page does not know what failed", error.message)
+        return {}
 
 
 def _configuration(settings: Mapping[str, Any]) -> dict[str, Any]:

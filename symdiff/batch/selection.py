@@ -12,7 +12,9 @@ from symdiff.errors import UsageError
 from symdiff.nearest import did_you_mean
 
 
-def select(expression: str | None, runs: Iterable[Run], records: Mapping[str, Record]) -> list[str]:
+def select(
+    expression: str | None, runs: Iterable[Run], records: Mapping[str, Record], asked: str = "--only"
+) -> list[str]:
     """Return the ids of the runs that meet every condition of `expression`; of all if there is none.
 
     Parameters
@@ -24,6 +26,8 @@ def select(expression: str | None, runs: Iterable[Run], records: Mapping[str, Re
         The runs to choose from.
     records
         How they stand.
+    asked
+        Where the expression was given, for messages.
 
     Raises
     ------
@@ -34,14 +38,17 @@ def select(expression: str | None, runs: Iterable[Run], records: Mapping[str, Re
     if expression is None:
         return list(described)
     keys = {key for names in described.values() for key in names}
-    conditions = [_condition(text, keys) for text in expression.split(",")]
+    conditions = [_condition(text, keys, asked) for text in expression.split(",")]
     found = [
         run_id
         for run_id, names in described.items()
         if all((key in names and fnmatchcase(names[key], value)) is wanted for key, value, wanted in conditions)
     ]
     if not found:
-        raise UsageError(f"--only {expression!r} leaves none of the {len(described)} runs", "see --dry-run for them")
+        raise UsageError(
+            f"{asked} {expression!r} leaves none of the {len(described)} runs",
+            "`symdiff batch run --dry-run` and the page show them",
+        )
     return found
 
 
@@ -55,12 +62,12 @@ def spelled(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _condition(text: str, keys: Iterable[str]) -> tuple[str, str, bool]:
+def _condition(text: str, keys: Iterable[str], asked: str) -> tuple[str, str, bool]:
     name, equals, value = text.partition("=")
     key = name.removesuffix("!").strip()
     if not equals or not key:
-        raise UsageError(f"--only: {text!r} is no condition", "for example: --only 'model=gaussian,seed!=0'")
+        raise UsageError(f"{asked}: {text!r} is no condition", "conditions look like: model=gaussian,seed!=0")
     if key not in keys:
         hint = f"{did_you_mean(key, keys)} known: {', '.join(sorted(keys))}".strip()
-        raise UsageError(f"--only: runs have no {key!r}", hint)
+        raise UsageError(f"{asked}: runs have no {key!r}", hint)
     return key, value.strip(), not name.endswith("!")

@@ -122,7 +122,7 @@ class _Reader:
     def __init__(self, file: Path) -> None:
         self.file = file
         try:
-            self.text = file.read_text(encoding="utf-8")
+            self.text = file.read_text(encoding="utf-8-sig")  # editors on Windows begin a file with a mark
             self.table = tomllib.loads(self.text)
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"cannot read the study {file}: {error}", "give a TOML file") from error

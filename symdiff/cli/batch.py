@@ -39,7 +39,8 @@ def run(
         float | None, typer.Option(min=0.001, metavar="S", help="Seconds after which a run counts as failed.")
     ] = None,
     memory: Annotated[
-        float | None, typer.Option(min=0.001, metavar="GB", help="Memory at which a run is ended and counts as failed.")
+        float | None,
+        typer.Option(min=0.001, max=1e9, metavar="GB", help="Memory at which a run is ended and counts as failed."),
     ] = None,
     only: Annotated[
         str | None, typer.Option(metavar="EXPR", help="Only these runs: 'model=gaussian,seed!=0,affine.rho=lie*'.")

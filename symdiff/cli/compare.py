@@ -12,6 +12,8 @@ from symdiff.cli.outcome import Outcome
 from symdiff.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from symdiff.batch.comparing import Compared, Side
 
 SCHEMA = "symdiff.run-comparison/1"
@@ -32,9 +34,10 @@ def compare(
     A row of a study is the runs that differ only by their seed: their spread says how sure a difference is, where
     single runs have their own intervals.
     """
-    from symdiff.batch.comparing import compare_sides, read_sides, warnings
+    from symdiff.batch.comparing import compare_sides, read_sides, told_apart, warnings
 
-    sides = [side for text in runs for side in read_sides(text)]
+    found = [(side, text) for text in runs for side in read_sides(text)]
+    sides = told_apart([side for side, _ in found], [text for _, text in found])
     if len(sides) < 2:
         raise UsageError(f"there is one thing to compare: {sides[0].name}", "give two runs, or a study of several rows")
     compared, told = compare_sides(sides), warnings(sides)
@@ -95,6 +98,8 @@ def _drawn(sides: list[Side], compared: list[Compared], told: list[str]) -> Any:
     from rich.console import Group
     from rich.table import Column, Table
 
+    from symdiff.batch.comparing import cautions
+
     letters = [chr(ord("A") + index) if index < 26 else f"#{index + 1}" for index in range(len(sides))]
     tables: list[Any] = []
     for index, letter in enumerate(letters[1:], 1):  # one below the other: side by side they outgrow a terminal
@@ -109,12 +114,7 @@ def _drawn(sides: list[Side], compared: list[Compared], told: list[str]) -> Any:
         f"{letter}: {side.name}" + (f", {len(side.results)} seeds" if len(side.results) > 1 else "")
         for letter, side in zip(letters, sides, strict=True)
     ]
-    cautions = [
-        f"! {letter}, {item.name}: {caution}"
-        for item in compared
-        for letter, caution in zip(letters, item.cautions, strict=True)
-        if caution
-    ]
+    told_of = [f"! {_figures(named)}: {sentence}" for sentence, named in cautions(letters, compared).items()]
     kinds = {contrast.how for item in compared for contrast in item.contrasts if contrast is not None}
     ways = {
         "paired": "standard errors over paired seeds, Student's t",
@@ -124,7 +124,15 @@ def _drawn(sides: list[Side], compared: list[Compared], told: list[str]) -> Any:
     }
     notes = [text for how, text in ways.items() if how in kinds]
     empty = [] if compared else ["no diagnostic is in both"]
-    return Group(*legend, "", *tables, *empty, *cautions, *(f"warning: {text}" for text in told), *notes)
+    return Group(*legend, "", *tables, *empty, *told_of, *(f"warning: {text}" for text in told), *notes)
+
+
+def _figures(named: Mapping[str, list[str]]) -> str:
+    """Return ``prediction_error, faithfulness (A, B); action_energy (A)``."""
+    by_sides: dict[str, list[str]] = {}
+    for figure, letters in named.items():
+        by_sides.setdefault(", ".join(letters), []).append(figure)
+    return "; ".join(f"{', '.join(figures)} ({letters})" for letters, figures in by_sides.items())
 
 
 def _value(item: Compared, index: int) -> str:

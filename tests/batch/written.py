@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -68,10 +69,17 @@ def write_study(path: Path, runs: list[dict[str, Any]], name: str = "tiny") -> P
             write_run(path / "runs" / run_id, result(run["settings"], run["diagnostics"], **run.get("fields", {})))
         cause = {"code": "internal", "message": run["cause"], "hint": ""} if "cause" in run else None
         kept = {"state": state, "cached": False, "cause": cause, "seconds": 1.0, "attempts": 1}
-        told.append({"run_id": run_id, **kept})
+        told.append({"run_id": run_id, "label": run_id, "log": f"logs/{run_id}.log", **kept})
     path.mkdir(exist_ok=True)
     (path / "study.json").write_text(json.dumps({"schema": "symdiff.study/1", "name": name, "runs": described}))
-    document = {"schema": "symdiff.study-status/1", "name": name, "state": "done", "runs": told}
+    counts = Counter(run["state"] for run in told)
+    document = {
+        "schema": "symdiff.study-status/1",
+        "name": name,
+        "state": "done",
+        "counts": dict(counts),
+        "runs": told,
+    }
     (path / "status.json").write_text(json.dumps(document))
     return path
 
