@@ -156,6 +156,7 @@ def test_stopping_ends_what_runs_and_leaves_it_to_do(on_the_cluster, monkeypatch
     assert (run["state"], run["cause"]) == ("todo", None)
 
 
+@pytest.mark.long
 def test_a_lost_node_costs_no_run(cluster, on_the_cluster, tmp_path, caplog):
     def lose():
         try:
