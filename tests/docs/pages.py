@@ -13,7 +13,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 EXAMPLES = sorted((ROOT / "docs" / "examples").glob("*/README.md"))
 
 FENCE = re.compile(
-    r"(?:^ *<!-- (?P<mark>executed|long|compiled|executed by [\w/.]+) -->\n)?"
+    r"(?:^ *<!-- (?P<mark>executed|long|executed by [\w/.]+) -->\n)?"
     r"^(?P<indent> *)```(?P<language>\w*)\n(?P<text>.*?)^ *```$",
     re.MULTILINE | re.DOTALL,
 )
