@@ -66,12 +66,19 @@ def check_model(model: str) -> None:
             f"{model} is no diffusion model: observed sequences have no reverse process to record or to describe",
             f"`symdiff analyze {model}` learns from them as they are",
         )
-    if model in SOURCES or is_own(model):
+    if is_own(model):
         return
     sources = load_plugins().sources
+    if model in SOURCES:
+        if model in sources:
+            raise ModelError(
+                f"a plugin claims the model {model!r}, which is symdiff's own",
+                "`symdiff plugins list` says which; its author has to give it another name",
+            )
+        return
     if model in sources:
         return
-    known = sorted([*SOURCES, *sources])
+    known = sorted({*SOURCES, *sources})
     guess = did_you_mean(model, known)
     if any((Path(model) / name).exists() for name in ("model_index.json", "config.json")):
         guess = f"did you mean diffusers:{model}?"

@@ -116,3 +116,8 @@ def test_a_file_is_about_one_thing():
 def test_the_version_is_stated_once():
     assert PROJECT["project"]["dynamic"] == ["version"]
     assert run(sys.executable, "-c", "from symdiff.cli import main; main(['--version'])").startswith("symdiff 0.")
+
+
+def test_the_command_can_be_run_as_a_module() -> None:
+    command = [sys.executable, "-m", "symdiff", "--version"]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.startswith("symdiff ")

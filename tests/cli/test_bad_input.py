@@ -9,7 +9,7 @@ import pytest
 
 REFUSED = {
     "an unknown flag": (["--stpes", "3"], 2, "usage", "stpes"),
-    "an unknown group": (["--group", "afine"], 3, "unknown-group", "no group family 'afine'; installed: actions, affine"),
+    "an unknown group": (["--group", "afine"], 3, "unknown-group", "no group family 'afine'; installed: actions"),
     "an unknown option": (["-o", "rhoo=lie"], 2, "config", "affine has no option 'rhoo'"),
     "an option of the wrong value": (["-o", "rho=nonsense"], 2, "config", "option rho of affine is 'nonsense'"),
     "an option without a value": (["-o", "rho"], 2, "config", "not of the form key=value"),

@@ -137,6 +137,16 @@ def test_sources_give_models_by_name(site):
     assert "did you mean 'mine'?" in caught.value.hint
 
 
+def test_a_model_of_a_plugin_does_not_pass_for_an_embedded_one(site):
+    site.install("models", CLASSES.replace('"mine": lambda', '"digits": lambda'))
+    with pytest.raises(ModelError, match="a plugin claims the model 'digits', which is symdiff's own"):
+        find_denoiser("digits")
+    assert find_denoiser("gaussian").digest == load_denoiser("gaussian").digest
+    with pytest.raises(ModelError, match="no model 'digit'") as caught:
+        find_denoiser("digit")
+    assert caught.value.hint.count("digits,") == 1
+
+
 def test_the_model_of_a_recording_is_found_again_with_its_class(site):
     site.install("models", CLASSES)
     recording = record(find_denoiser("mine", label=2), DDIM(), 2, 3, device="cpu")
