@@ -102,11 +102,18 @@ def cross_entropy(
     return functional.binary_cross_entropy_with_logits(logits, images, reduction="none").sum((-3, -2, -1))
 
 
-def latent_spread(latents: Float[Tensor, "n m"]) -> Float[Tensor, ""]:
+def latent_spread(latents: Float[Tensor, "n m"], centred: bool = False) -> Float[Tensor, ""]:
     """``|m E[h h^T] - I|_F^2`` of latents: 0 in the gauge ``E[h h^T] = I/m``, in which they cannot be one point.
 
     A change of basis brings any latents of full rank there, so that it forbids the collapse and nothing else.
+
+    Parameters
+    ----------
+    centred
+        Add ``m |E h|^2``. A constant part of the latents is invariant and says nothing; fresh encoders have a large
+        one, which rho predicts best by not turning.
     """
     n, m = latents.shape
     eye = torch.eye(m, dtype=latents.dtype, device=latents.device)
-    return (m * latents.T @ latents / n - eye).square().sum()
+    spread = (m * latents.T @ latents / n - eye).square().sum()
+    return spread + m * latents.mean(0).square().sum() if centred else spread

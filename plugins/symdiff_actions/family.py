@@ -220,7 +220,7 @@ class ActionsFamily(GroupFamily):
     def objective(self, model: HAE, data: Sequences, penalty: float, decoding: bool = True) -> Objective:
         """``L_rec + gamma L_pred + spread |m E[h h^T] - I|^2 + penalty * (homomorphism penalty)``.
 
-        Prediction and reconstruction are summed over latents and pixels (Keurti et al. 2023, Eqs. 2-4).
+        While nothing is decoded the mean of the latents is kept at 0, too (`latent_spread`). Prediction and reconstruction are summed over latents and pixels (Keurti et al. 2023, Eqs. 2-4).
         """
         latents = model.encode(data.observations)
         paths = model.representation.rollout(data.actions, latents[:, 0])
@@ -228,7 +228,7 @@ class ActionsFamily(GroupFamily):
         prediction = ((residual + 1e-12).sqrt() if self.options.loss_norm == "l2" else residual).mean()
         loss = self.options.gamma * prediction
         if self.options.spread:
-            loss = loss + self.options.spread * latent_spread(latents.flatten(0, 1))
+            loss = loss + self.options.spread * latent_spread(latents.flatten(0, 1), centred=not decoding)
         bent = model.representation.penalty(data.actions.flatten(0, 1)) if penalty else prediction.new_zeros(())
         loss = loss + penalty * bent
         reconstruction = prediction.new_zeros(())

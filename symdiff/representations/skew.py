@@ -20,8 +20,8 @@ class SkewLieRepresentation(LieRepresentation):
     log, bracket, algebra_dimension, block_sizes
         As for `LieRepresentation`.
     scale
-        Standard deviation of an entry of d rho at the start. Frequencies of about 1 are wanted of actions in radians;
-        the default of the base class, near 0, leaves planes that never begin to turn.
+        Standard deviation of an entry of d rho at the start. From low frequencies on, the lowest ones that explain the
+        motion are found first; from higher ones sums of them.
     """
 
     form = "lie-skew"
@@ -32,7 +32,7 @@ class SkewLieRepresentation(LieRepresentation):
         bracket: Callable[[Tensor, Tensor], Tensor] | None,
         algebra_dimension: int,
         block_sizes: tuple[int, ...],
-        scale: float = 0.42,
+        scale: float = 0.2,
     ) -> None:
         super().__init__(log, bracket, algebra_dimension, block_sizes)
         with torch.no_grad():
