@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
-from dataclasses import asdict
-from datetime import UTC, datetime
 from importlib import import_module
-from pathlib import Path
-from typing import Any
 
 from benchmarks import BENCHMARKS
-from benchmarks.measure import Table, machine, use_device
+from benchmarks.measure import machine, use_device
+from benchmarks.telling import tell
 from symdiff.allocator import keep_freed_memory
 
 
@@ -40,34 +36,7 @@ def main() -> None:
 def report(name: str, as_json: bool, keep: bool) -> None:
     """Run one benchmark and print what it found."""
     before = machine()
-    table: Table = import_module(f"benchmarks.{name}").run()
-    now = datetime.now(UTC)
-    document = {"benchmark": name, "date": now.isoformat(timespec="seconds"), "machine": before}
-    document |= asdict(table)
-    text = json.dumps(document, indent=1)
-    print(text if as_json else as_text(table, before), flush=True)
-    if keep:
-        folder = Path(__file__).parent / "results"
-        folder.mkdir(exist_ok=True)
-        (folder / f"{now.date()}-{name}.json").write_text(text + "\n", encoding="utf-8")
-
-
-def as_text(table: Table, on: dict[str, Any]) -> str:
-    """The table with aligned columns, its conclusions, and the machine."""
-    columns = list(dict.fromkeys(column for row in table.rows for column in row))
-    cells = [columns, *([shown(row.get(column)) for column in columns] for row in table.rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in cells]
-    conclusions = [f"{name}: {shown(value)}" for name, value in table.conclusions.items()]
-    described = ", ".join(f"{name} {value}" for name, value in on.items())
-    return "\n".join([table.title, "", *lines, "", *conclusions, *table.notes, described])
-
-
-def shown(value: Any) -> str:
-    """A figure with three digits; nothing where there is none."""
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {shown(item)}" for name, item in value.items())
-    return "" if value is None else f"{value:.3g}" if isinstance(value, float) else str(value)
+    tell(name, import_module(f"benchmarks.{name}").run(), before, as_json, keep)
 
 
 if __name__ == "__main__":

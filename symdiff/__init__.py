@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from symdiff.analyze import analyze
+    from symdiff.autoencoder import load_autoencoder
     from symdiff.config import RunConfig
     from symdiff.decomposition import Decomposition, decompose
     from symdiff.diffusion import Denoiser, Schedule
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from symdiff.groups import GroupFamily
+    from symdiff.hae import HAE
     from symdiff.hookspecs import hookimpl
     from symdiff.representations import Representation
     from symdiff.result import Estimate, load_result
@@ -53,6 +55,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "GroupFamily": "symdiff.groups",
+    "HAE": "symdiff.hae",
     "Representation": "symdiff.representations",
     "RunConfig": "symdiff.config",
     "analyze": "symdiff.analyze",
@@ -66,6 +69,7 @@ _HOME = {
     "Sequences": "symdiff.trajectories",
     "Trajectories": "symdiff.trajectories",
     "Estimate": "symdiff.result",
+    "load_autoencoder": "symdiff.autoencoder",
     "load_result": "symdiff.result",
     "hookimpl": "symdiff.hookspecs",
     "BackendError": "symdiff.errors",
@@ -119,6 +123,7 @@ def __dir__() -> list[str]:
 
 
 __all__ = [
+    "HAE",
     "BackendError",
     "ConfigError",
     "CutLocusError",
@@ -156,6 +161,7 @@ __all__ = [
     "decompose",
     "from_network",
     "hookimpl",
+    "load_autoencoder",
     "load_result",
     "load_weights",
     "symmetrize",

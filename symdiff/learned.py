@@ -27,7 +27,7 @@ from symdiff.diagnostics import (
     verdict,
 )
 from symdiff.diagnostics.evaluation import Curve
-from symdiff.errors import ConfigError
+from symdiff.errors import ConfigError, OutputError
 from symdiff.fitting import STEPS, Fit, Fitting
 from symdiff.groups import GroupFamily
 from symdiff.hae import HAE
@@ -70,6 +70,20 @@ class LearnedRun(Run):
         else:
             self.train(read_models(self.directory / "hae.safetensors"), earlier.warnings)
         return self.judge(caught)
+
+    def autoencoder(self, form: str | None = None) -> HAE:
+        """The model of a finished run in a form that was trained, by default the reported one, as it is evaluated.
+
+        Raises
+        ------
+        OutputError
+            No such form was trained.
+        """
+        self.train(read_models(self.directory / "hae.safetensors"), [])
+        models = self.fit.models
+        if form is not None and form not in models:
+            raise OutputError(f"{self.directory.path} has no form {form!r}", f"choose from {', '.join(models)}")
+        return self._evaluated(models[form or self.fit.form])
 
     def train(self, trained: States | None, earlier: list[str]) -> None:
         """Train, or rebuild the models of a finished run; references are closed forms and always made anew.

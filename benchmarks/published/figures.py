@@ -1,6 +1,6 @@
-"""The figures of a trained model, each on held-out sequences, in the network's own basis.
+"""The figures of a trained autoencoder on held-out sequences of its world.
 
-The networks' own code reports figures of these names; where its definition is not known to be ours, ours is what is
+The published code reports figures of these names; where its definition is not known to be ours, ours is what is
 written here.
 """
 
@@ -12,36 +12,35 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from symdiff.decomposition import decompose
+from benchmarks.published.laws import TrueLaw
+from symdiff import HAE, Decomposition, Representation, decompose
 from symdiff.errors import SymdiffError
-from symdiff.hae import HAE
 from symdiff.objective import cross_entropy
-from symdiff.representations import Representation
 
 HORIZONS = (1, 8, 16, 64)
 ELEMENTS = 64
 IMAGES = 256
+REACH = 10
+PIXEL = 2 * math.pi / 32
 
 
 @torch.no_grad()
-def figures(model: HAE, observations: Tensor, actions: Tensor, axes: Tensor) -> dict[str, Any]:
-    """Figures of a model of a world whose group is a torus.
+def figures(model: HAE, observations: Tensor, actions: Tensor, law: TrueLaw) -> dict[str, Any]:
+    """Figures of a model.
 
     Parameters
     ----------
     observations, actions
-        Held out: ``[n, 65, C, H, W]`` in [0, 1], and ``[n, 64, A]``.
-    axes
-        ``[A, A]``: actions are ``axes`` times displacements along the circles.
+        Held out: ``[n, 65, C, H, W]`` in [0, 1], and ``[n, 64, A]``; in the dtype of the model.
+    law
+        How the actions compose.
 
     Returns
     -------
     dict
-        * ``homomorphism``: the root of ``E|rho(g2 + g1) - rho(g2) rho(g1)|_F^2 / E|rho(g2) rho(g1) - I|_F^2`` over the
-          first two actions of every sequence, the sum being a vector of R^A;
-        * ``periodicity``: the same with the sum taken on the torus, every angle in (-pi, pi], which also asks that
-          whole turns are the identity; no training pair says so directly;
-        * ``identity``: ``|rho(0) - I|_F``; ``inverse``: the root of ``E|rho(-g) rho(g) - I|_F^2``;
+        * ``homomorphism``: the root of ``E|rho(g2 g1) - rho(g2) rho(g1)|_F^2 / E|rho(g2) rho(g1) - I|_F^2`` over the
+          first two actions of every sequence;
+        * ``identity``: ``|rho(e) - I|_F``; ``inverse``: the root of ``E|rho(g^-1) rho(g) - I|_F^2``;
         * ``commutator``: the root of ``E|rho(g2) rho(g1) - rho(g1) rho(g2)|_F^2``;
         * ``orthogonality``: the root of ``E|rho(g)^T rho(g) - I|_F^2``;
         * ``r2``: ``1 - E|h(o_2) - rho(g_1) h(o_1)|^2 / E|h(o_2) - mean h(o_2)|^2``;
@@ -55,17 +54,12 @@ def figures(model: HAE, observations: Tensor, actions: Tensor, axes: Tensor) -> 
     after, moved = latents[:, 1], paths[:, 1]
     residual = (after - moved).square().sum() / (after - after.mean(0)).square().sum()
     g1, g2 = actions[:, 0], actions[:, 1]
-    angles = (g1 + g2) @ torch.linalg.inv(axes).T
-    # Half a turn is its own inverse; which of the two it is written as must not hang on rounding.
-    wrapped = (torch.remainder(angles + math.pi - 1e-3, 2 * math.pi) - math.pi + 1e-3) @ axes.T
-    r1, r2, eye = rho(g1), rho(g2), torch.eye(rho.dimension)
+    r1, r2, eye = rho(g1), rho(g2), torch.eye(rho.dimension).to(latents)
     product = r2 @ r1
-    action = _root(product - eye)
     found: dict[str, Any] = {
-        "homomorphism": _root(rho(g1 + g2) - product) / action,
-        "periodicity": _root(rho(wrapped) - product) / action,
-        "identity": float((rho(torch.zeros_like(g1[:1])) - eye).norm()),
-        "inverse": _root(rho(-g1) @ r1 - eye),
+        "homomorphism": _root(rho(law.compose(g2, g1)) - product) / _root(product - eye),
+        "identity": float((rho(law.compose(law.inverse(g1[:1]), g1[:1])) - eye).norm()),
+        "inverse": _root(rho(law.inverse(g1)) @ r1 - eye),
         "commutator": _root(product - r1 @ r2),
         "orthogonality": _root(r1.mT @ r1 - eye),
         "r2": 1 - float(residual),
@@ -78,21 +72,41 @@ def figures(model: HAE, observations: Tensor, actions: Tensor, axes: Tensor) -> 
     return found | {"singular": float(singular[-1] / singular[0])}
 
 
+def constant_bce(observations: Tensor) -> float:
+    """`cross_entropy` of the best single image, the mean, decoded for every observation ``[n, C, H, W]``."""
+    mean = observations.mean(0).clamp(1e-6, 1 - 1e-6)
+    return float(cross_entropy(mean.logit().expand_as(observations), observations).mean())
+
+
 @torch.no_grad()
-def blocks(representation: Representation, actions: Tensor) -> str:
-    """What `symdiff.decompose` finds of the matrices of 64 actions, as blocks or as the verdict.
-
-    Blocks are written as ``2C + 2C``: dimension and type (R, C or H), one for every copy.
-
-    `representation` is in float64; the noise of the matrices is estimated, not given.
-    """
+def decomposed(rho: Representation, actions: Tensor) -> Decomposition | str:
+    """What `symdiff.decompose` finds of the matrices of 64 actions, their noise estimated; or why it found nothing."""
     try:
-        answer = decompose(representation(actions[:ELEMENTS].double()), seed=0)
+        return decompose(rho(actions[:ELEMENTS]), seed=0)
     except SymdiffError as error:
         return error.message
-    if answer.verdict != "decomposable":
-        return str(answer.verdict)
-    return " + ".join(f"{b.dim}{b.type}" for b in answer.blocks for _ in range(b.multiplicity))
+
+
+def blocks(found: Decomposition | str) -> str:
+    """Blocks as ``2C + 2C``: dimension and type (R, C or H), one for every copy; else the verdict or the reason."""
+    if isinstance(found, str) or found.verdict not in ("decomposable", "irreducible"):
+        return found if isinstance(found, str) else str(found.verdict)
+    return " + ".join(f"{b.dim}{b.type}" for b in found.blocks for _ in range(b.multiplicity))
+
+
+@torch.no_grad()
+def responses(rho: Representation, found: Decomposition, axes: Tensor, circle: int = 0) -> list[float]:
+    """How far each block moves as one circle turns: the root of ``E|rho_block(g) - I|_F^2``, g of 1 to 10 pixels."""
+    turns = torch.zeros(REACH, len(axes)).to(axes)
+    turns[:, circle] = PIXEL * torch.arange(1, REACH + 1)
+    basis = found.basis.to(axes)
+    matrices = torch.linalg.solve(basis, rho(turns @ axes.T) @ basis)
+    answer = []
+    for block in found.blocks:
+        for start, stop in block.columns:
+            part = matrices[:, start:stop, start:stop]
+            answer.append(_root(part - torch.eye(stop - start).to(part)))
+    return answer
 
 
 def _root(matrices: Tensor) -> float:

@@ -21,8 +21,6 @@ from symdiff_actions.representations import SkewMLPRepresentation
 WARM_UP = 100
 CLIP_NORM = 100.0
 FINAL_SHARE = 0.01
-WITHOUT_DECODER = 0.075
-"""Share of the steps in which encoder and rho find each other before anything is decoded."""
 
 
 class ActionsFamily(GroupFamily):
@@ -213,14 +211,15 @@ class ActionsFamily(GroupFamily):
             warm_up=WARM_UP,
             final_share=FINAL_SHARE,
             clip_norm=CLIP_NORM,
-            without_decoder=WITHOUT_DECODER,
+            without_decoder=self.options.alone,
             tuning=0.0,
         )
 
     def objective(self, model: HAE, data: Sequences, penalty: float, decoding: bool = True) -> Objective:
         """``L_rec + gamma L_pred + spread |m E[h h^T] - I|^2 + penalty * (homomorphism penalty)``.
 
-        While nothing is decoded the mean of the latents is kept at 0, too (`latent_spread`). Prediction and reconstruction are summed over latents and pixels (Keurti et al. 2023, Eqs. 2-4).
+        While nothing is decoded the mean of the latents is kept at 0, too (`latent_spread`). Prediction and
+        reconstruction are summed over latents and pixels (Keurti et al. 2023, Eqs. 2-4).
         """
         latents = model.encode(data.observations)
         paths = model.representation.rollout(data.actions, latents[:, 0])

@@ -32,6 +32,12 @@ class ActionsOptions(FamilyOptions):
     penalty: float = Field(100.0, ge=0, description="Final weight of the homomorphism penalty, annealed from 0.")
     learning_rate: float = Field(4e-3, gt=0, description="Peak learning rate.")
     rate_of_rho: float = Field(2.0, gt=0, description="Learning rate of rho, times that of the networks.")
+    alone: float = Field(
+        0.075,
+        ge=0,
+        lt=1,
+        description="Share of the steps, the first, in which encoder and rho learn without the decoder.",
+    )
     batch: int = Field(50, ge=1, description="Sequences in a batch.")
     start: Literal["closed-form", "random"] = Field("random", description="Where training starts.")
 
