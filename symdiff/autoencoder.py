@@ -13,6 +13,7 @@ from symdiff.hae import HAE
 from symdiff.learned import LearnedRun
 from symdiff.plugins import resolve
 from symdiff.progress import Silent
+from symdiff.result import load_result
 from symdiff.rundir import RunDirectory
 
 
@@ -48,11 +49,11 @@ def load_autoencoder(run: Path | str, form: str | None = None) -> HAE:
     except (OSError, ValueError, KeyError):
         raise OutputError(f"{folder} holds no run", "give the directory of a finished run") from None
     config, cls, options = resolve(RunConfig.model_validate(settings))
-    directory = RunDirectory(config, folder)
-    if directory.state != "finished" or not (folder / "hae.safetensors").exists():
-        raise OutputError(
-            f"{folder} holds no trained autoencoder", "let the run finish first: the same command resumes it"
-        )
+    load_result(folder)  # refuses an unfinished run
+    if not (folder / "hae.safetensors").exists():
+        raise OutputError(f"{folder} holds no autoencoder: its run trained none", "analyse without -o linear=jacobian")
+    # Nothing is written. What the run was configured by may have gained options since, so it is not compared.
+    directory = RunDirectory(config, folder, force=True)
     trained = LearnedRun(config, directory, torch.device("cpu"), Silent())
     trained.record()
     trained.open(cls.of(trained.recording.observation_shape, options).for_recording(trained.recording))

@@ -92,7 +92,7 @@ def _figures(world: str, seed: int, found: Analysed) -> dict[str, Any]:
         **figures(found.reported, observations, actions, task.law),
         "constant": constant_bce(observations[:, 0]),
     }
-    if found.trained.representation.form != rho.form:
+    if found.trained is not found.reported:
         before = figures(found.trained, observations, actions, task.law)
         figure["homomorphism trained"] = before["homomorphism"]
     if "axes" in meta and "scrambling" not in meta and isinstance(structure, Decomposition):

@@ -67,7 +67,7 @@ def _latents(model: HAE, structure: Decomposition, world: str, meta: dict[str, A
             space.set_axis_off()
             space.set_box_aspect((1, 1, 0.4))
             space.set_title(f"both, as a torus, by {factor}", fontsize=9)
-        figure.colorbar(dots, ax=figure.axes[-1], ticks=[0, math.pi, 2 * math.pi], format="%.1f")
+        figure.colorbar(dots, ax=figure.axes[-1], ticks=[0, math.pi, 2 * math.pi]).set_ticklabels(["0", "π", "2π"])
     return figure
 
 
@@ -107,7 +107,7 @@ def _rollouts(model: HAE, observations: Tensor, actions: Tensor) -> Any:
     times = [0, *HORIZONS]
     seen, decoded = observations[:ROLLOUTS, times], model.decode(paths[:, times])
     rows = torch.stack([seen, decoded], dim=1).flatten(0, 1)
-    return _images(rows, [f"{n} steps" for n in times], ["seen", "decoded"] * ROLLOUTS)
+    return _images(rows, [f"{n} step{'s' * (n != 1)}" for n in times], ["seen", "decoded"] * ROLLOUTS)
 
 
 def _images(rows: Tensor, titles: list[str], labels: list[str]) -> Any:

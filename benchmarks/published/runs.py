@@ -55,5 +55,11 @@ def analysed(folder: Path, world: str, seed: int, latent: int, options: Mapping[
     start = time.process_time()
     result = analyze(config, directory)
     seconds = None if finished else time.process_time() - start
-    trained = load_autoencoder(directory, next(iter(result.forms)))
-    return Analysed(result, trained, load_autoencoder(directory), seconds)
+    return of_run(directory, result, seconds)
+
+
+def of_run(directory: Path, result: Result, seconds: float | None = None) -> Analysed:
+    """What a finished run has left in its directory."""
+    reported = load_autoencoder(directory)
+    before = reported.representation.form.removesuffix("-projected")
+    return Analysed(result, load_autoencoder(directory, before), reported, seconds)
