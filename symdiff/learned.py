@@ -65,11 +65,12 @@ class LearnedRun(Run):
 
     def answer(self, caught: Callable[[], list[str]], earlier: Result | None) -> Result:
         """Train, or rebuild the models of a finished run, and judge."""
-        if earlier is None:
-            self.train(None, [])
-        else:
-            self.train(read_models(self.directory / "hae.safetensors"), earlier.warnings)
-        return self.judge(caught)
+        with self.described_beside():
+            if earlier is None:
+                self.train(None, [])
+            else:
+                self.train(read_models(self.directory / "hae.safetensors"), earlier.warnings)
+            return self.judge(caught)
 
     def train(self, trained: States | None, earlier: list[str]) -> None:
         """Train, or rebuild the models of a finished run; references are closed forms and always made anew.
