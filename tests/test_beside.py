@@ -98,7 +98,9 @@ def test_work_that_nobody_waits_for_ends_at_its_next_step(processors: int) -> No
     assert not [thread for thread in threading.enumerate() if thread.name == "symdiff-beside"]
 
 
-def test_warnings_of_another_thread_come_last() -> None:
+def test_warnings_of_another_thread_come_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(warnings, "showwarning", lambda *said, **more: None)
+
     def warn(message: str) -> None:
         warnings.warn(message, stacklevel=1)
 
