@@ -65,11 +65,12 @@ class LearnedRun(Run):
 
     def answer(self, caught: Callable[[], list[str]], earlier: Result | None) -> Result:
         """Train, or rebuild the models of a finished run, and judge."""
-        if earlier is None:
-            self.train(None, [])
-        else:
-            self.train(read_models(self.directory / "hae.safetensors"), earlier.warnings)
-        return self.judge(caught)
+        with self.described_beside():
+            if earlier is None:
+                self.train(None, [])
+            else:
+                self.train(read_models(self.directory / "hae.safetensors"), earlier.warnings)
+            return self.judge(caught)
 
     def autoencoder(self, form: str | None = None) -> HAE:
         """The model of a finished run in a form that was trained, by default the reported one, as it is evaluated.

@@ -15,8 +15,11 @@ import torch
 from numpy.typing import NDArray
 from safetensors.numpy import save_file as save_arrays
 
+from symdiff.beside import Beside, beside, room_for_two
 from symdiff.config import RunConfig
 from symdiff.diffusion import Denoiser, HeldOut
+from symdiff.diffusion.denoisers import NetworkDenoiser
+from symdiff.diffusion.denoisers.closed_form import ClosedFormDenoiser
 from symdiff.groups import GroupFamily
 from symdiff.illustrations import Pictures, seen_of, show
 from symdiff.models import find_denoiser, find_sampler
@@ -35,6 +38,7 @@ from symdiff.trajectories import (
     recorded,
     refuse_longer,
 )
+from symdiff.trajectories.memory import is_on_disk
 from symdiff.trajectories.parts import parts
 
 log = logging.getLogger(__name__)
@@ -66,6 +70,7 @@ class Run(ABC):
     model_absent: str = ""
     model_caveats: list[str] = field(default_factory=list)
     family: GroupFamily = field(init=False)
+    _described: Beside[dict[str, Any]] | None = None
 
     @abstractmethod
     def answer(self, caught: Callable[[], list[str]], earlier: Result | None) -> Result:
@@ -145,23 +150,27 @@ class Run(ABC):
         """Bootstrap resamples of the decomposition."""
         return RESAMPLES * (THOROUGH if self.config.thorough else 1)
 
+    @contextmanager
+    def described_beside(self) -> Iterator[None]:
+        """Describe the process in a second thread from here on; `describe` then only waits for what is left of it.
+
+        Not on an accelerator, which has one queue, nor from disk. Nor with a model of the user's: it may draw from the
+        generator that networks are initialised with, or not bear a second thread.
+        """
+        ours = isinstance(self.denoiser, NetworkDenoiser | ClosedFormDenoiser)
+        if not ours or self.device.type != "cpu" or is_on_disk(self.recording) or not room_for_two():
+            yield
+            return
+        with beside(self._describe_steps) as self._described:
+            yield
+
     def describe(self) -> dict[str, Any]:
         """What the steps are as group elements, and whether the model commutes with a family that acts on images."""
         if isinstance(self.recording, ObservedSequences):
             return {"absent": NO_PROCESS}
         with self.phase("process"):
-            process = describe(
-                self.recording,
-                self.denoiser,
-                train=self.train_sample,
-                test=self.test_part,
-                seed=self.config.seed,
-                thorough=self.config.thorough,
-                data=self.data,
-                device=self.device,
-                absent=self.model_absent,
-                progress=self.progress,
-            )
+            described = self._described
+            process = self._describe_steps(self.progress) if described is None else described.result(self.progress)
         if not self.family.actions_are_steps:
             with self.phase("equivariance"):
                 process["equivariance"] = equivariance(
@@ -176,6 +185,20 @@ class Run(ABC):
                     progress=self.progress,
                 )
         return process
+
+    def _describe_steps(self, progress: Progress) -> dict[str, Any]:
+        return describe(
+            self.recording,
+            self.denoiser,
+            train=self.train_sample,
+            test=self.test_part,
+            seed=self.config.seed,
+            thorough=self.config.thorough,
+            data=self.data,
+            device=self.device,
+            absent=self.model_absent,
+            progress=progress,
+        )
 
     def configuration(self, **used: Any) -> dict[str, Any]:
         """The configuration as the result shows it: flat, keys are flags, with the numbers really in use."""

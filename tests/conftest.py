@@ -13,11 +13,9 @@ os.environ["MPLBACKEND"] = "Agg"
 for _name in [name for name in os.environ if name.startswith("SYMDIFF_")]:
     del os.environ[_name]
 
-from jaxtyping import install_import_hook
+from tests.shapes import check_shapes
 
-install_import_hook(
-    ["symdiff", "symdiff_actions", "symdiff_affine", "symdiff_escnn", "symdiff_geomstats"], "beartype.beartype"
-)
+check_shapes(["symdiff", "symdiff_actions", "symdiff_affine", "symdiff_escnn", "symdiff_geomstats"])
 
 import pytest
 import torch

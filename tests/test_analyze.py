@@ -265,10 +265,11 @@ def test_thorough_compares_with_a_longer_run(tmp_path: Path) -> None:
 def test_rescoring_finds_the_same_without_training(
     tmp_path: Path, changes: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = analyze(small(**changes), tmp_path / "run")
+    config = small(trajectories=40, steps=6, latent=4, train_steps=20, **changes)
+    first = analyze(config, tmp_path / "run")
     metrics = (tmp_path / "run" / "metrics.jsonl").read_bytes()
     monkeypatch.setattr("symdiff.fitting.train_stage", None)  # training would fail
-    again = analyze(small(**changes), tmp_path / "run", rescore=True)
+    again = analyze(config, tmp_path / "run", rescore=True)
     assert again.model_dump(exclude={"timing"}) == first.model_dump(exclude={"timing"})
     assert (tmp_path / "run" / "metrics.jsonl").read_bytes() == metrics
 
@@ -346,7 +347,8 @@ analyze(RunConfig.model_validate_json(sys.argv[1]), Path(sys.argv[2]))
 
 
 def test_a_run_killed_in_mid_training_resumes_to_the_same_result(tmp_path: Path) -> None:
-    config = small(train_steps=600, steps=8)
+    # Between the first checkpoint and the end there are steps enough for a signal to arrive in time.
+    config = small(train_steps=250, steps=6, trajectories=40, latent=4)
     whole = analyze(config, tmp_path / "whole")
     followed = [json.loads(line) for line in (tmp_path / "whole" / "metrics.jsonl").read_text().splitlines()]
     command = [sys.executable, "-c", RUN, config.model_dump_json(), str(tmp_path / "killed")]

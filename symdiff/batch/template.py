@@ -27,7 +27,6 @@ MODULES = (
     "torch._dynamo",
     "matplotlib.backends.backend_agg",
     "matplotlib.backends.backend_svg",
-    "sklearn.datasets",
 )
 """What runs import, some of it only on their way; the plugins come on top."""
 

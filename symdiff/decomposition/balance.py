@@ -8,12 +8,18 @@ representation spaces"). Where its gradient, the moment ``μ = Σ A Aᵀ - Aᵀ 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+Array = NDArray[np.float64]
+
 _MOVES = 30
+_TINY = 1e-300
 _LARGEST_MOVE = 5.0  # of the logarithm of a scale
 
 
@@ -93,35 +99,40 @@ def balance_along(state: Balance, symmetric: Tensor, tries: int) -> Move:
     d = len(symmetric)
     eigenvalues, axes = torch.linalg.eigh((symmetric + symmetric.T) / 2)
     eigenvalues, axes = eigenvalues.flip(0), axes.flip(1)
-    weights = (axes.T @ state.matrices @ axes).square().sum(0)
+    # From here on d x d numbers are looked at one after the other, which numpy does at less cost than torch.
+    weights = (axes.T @ state.matrices @ axes).square().sum(0).cpu().numpy()
     lower, upper = across(weights)
-    rank = torch.arange(1, d).to(weights)
-    cost = torch.minimum(lower, upper) / (rank * (d - rank))
-    gain = (upper.sqrt() - lower.sqrt()).abs()
+    rank = np.arange(1, d)
+    cost = np.minimum(lower, upper) / (rank * (d - rank))
+    gain = np.abs(np.sqrt(upper) - np.sqrt(lower))
     candidates = []
     for p in dict.fromkeys([int(gain.argmax()) + 1, int(cost.argmin()) + 1][:tries]):
         candidates.append(axes[:, :p] if lower[p - 1] <= upper[p - 1] else axes[:, p:])
-    tiny = 1e-26 * float(weights.sum())
-    weights = weights + tiny
-    starts = (torch.zeros_like(eigenvalues), eigenvalues.clamp(-_LARGEST_MOVE, _LARGEST_MOVE))
-    scale = min(starts, key=lambda y: float((weights * torch.exp(2 * (y[:, None] - y))).sum()))
+    weights = weights + 1e-26 * float(weights.sum())
+    starts = (np.zeros(d), eigenvalues.cpu().numpy().clip(-_LARGEST_MOVE, _LARGEST_MOVE))
+    scale = min(starts, key=lambda y: float(_scaled(weights, y).sum()))
     for _ in range(_MOVES):
-        current = weights * torch.exp(2 * (scale[:, None] - scale))
-        lower, upper = across(current)
-        best = int((upper.sqrt() - lower.sqrt()).abs().argmax())
+        lower, upper = across(_scaled(weights, scale))
+        best = int(np.abs(np.sqrt(upper) - np.sqrt(lower)).argmax())
         # Positive where the part above the diagonal, out of the last coordinates into the first, is the larger one.
-        move = 0.25 * float(torch.log(upper[best] / lower[best]))
-        scale[: best + 1] -= max(-_LARGEST_MOVE, min(_LARGEST_MOVE, move))
-        current = weights * torch.exp(2 * (scale[:, None] - scale))
-        scale = scale + 0.125 * torch.log(current.sum(0) / current.sum(1))
-        scale = scale - scale.mean()
-        scale = scale.clamp(-_LARGEST_MOVE, _LARGEST_MOVE)
-    energy = float((weights * torch.exp(2 * (scale[:, None] - scale))).sum())
-    return Move(torch.exp(scale)[:, None] * axes.T, energy, tuple(candidates))
+        move = 0.25 * (math.log(max(upper[best], _TINY)) - math.log(max(lower[best], _TINY)))
+        scale = scale - np.where(np.arange(d) <= best, max(-_LARGEST_MOVE, min(_LARGEST_MOVE, move)), 0.0)
+        current = _scaled(weights, scale)
+        scale = scale + 0.125 * np.log(current.sum(0) / current.sum(1))
+        scale = (scale - scale.mean()).clip(-_LARGEST_MOVE, _LARGEST_MOVE)
+    energy = float(_scaled(weights, scale).sum())
+    return Move(torch.from_numpy(np.exp(scale)).to(axes)[:, None] * axes.T, energy, tuple(candidates))
 
 
-def across(weights: Tensor) -> tuple[Tensor, Tensor]:
+def across(weights: Array) -> tuple[Array, Array]:
     """For p = 1 .. d-1 the sums of ``weights[i, j]`` over ``i > p >= j`` and over ``j > p >= i``, each [d - 1]."""
     inner = weights.cumsum(0).cumsum(1).diagonal()
-    rows, columns = weights.sum(1).cumsum(0), weights.sum(0).cumsum(0)
-    return (columns - inner)[:-1].clamp_min(0), (rows - inner)[:-1].clamp_min(0)
+    rows, columns = weights.sum(1).cumsum(), weights.sum(0).cumsum()
+    return (columns - inner)[:-1].clip(0), (rows - inner)[:-1].clip(0)
+
+
+def _scaled(weights: Array, scale: Array) -> Array:
+    """``weights[i, j] exp(2 (y_i - y_j))``."""
+    factor = np.exp(2 * scale)
+    scaled: Array = weights * factor[:, None] / factor
+    return scaled

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from symdiff.decomposition.commutant import DENSE, Noise, collect, full_space
+from symdiff.decomposition.commutant import DENSE, Noise, collect
 from symdiff.decomposition.cuts import ACCEPT, REJECT, Layout, accepted
 from symdiff.decomposition.sylvester import Part, noise_share
 
@@ -21,6 +21,8 @@ from symdiff.decomposition.sylvester import Part, noise_share
 _BETWEEN = (ACCEPT * REJECT) ** 0.5
 # Resamples where a block is too large for its commutant to be searched whole.
 _FEW = 4
+# Products of an entry of one matrix with one of another that are summed over at once.
+_NUMBERS = 2**20
 
 
 @dataclass(frozen=True)
@@ -58,39 +60,53 @@ def stability(
     finer = torch.zeros(resamples, dtype=torch.bool)
     once = torch.ones_like(weights[:1])
     for left, right in pairs:
-        all_of_them = int(_counts(left, right, noise, once, generator, limit=8))
-        finer |= _counts(left, right, noise, weights, generator, limit=all_of_them + 1) > all_of_them
+        if left.dim * right.dim > 4 * DENSE:
+            all_of_them = _count_large(left, right, noise, once[0], generator, limit=8)
+            finer |= torch.tensor(
+                [_count_large(left, right, noise, w, generator, limit=all_of_them + 1) > all_of_them for w in weights]
+            )
+        else:
+            counts = _counts(left, right, noise, torch.cat([once, weights]))
+            finer |= counts[1:] > counts[0]
     broken = _broken(layout, noise, weights)
     same = ~(finer | broken)
     return Stability(float(same.double().mean()), float(finer.double().mean()), resamples)
 
 
-def _counts(
-    left: Part, right: Part, noise: Noise, weights: Tensor, generator: torch.Generator, *, limit: int
-) -> Tensor:
-    """``[B]``: dimension of the intertwiners of two parts, with the matrices weighted by each row of ``[B, K]``.
-
-    Large parts are searched for `limit` intertwiners at most.
-    """
+def _counts(left: Part, right: Part, noise: Noise, weights: Tensor) -> Tensor:
+    """``[B]``: dimension of the intertwiners of two parts, with the matrices weighted by each row of ``[B, K]``."""
     p, q, count = left.dim, right.dim, weights.shape[1]
-    if p * q > 4 * DENSE:
-        return torch.tensor([_count_large(left, right, noise, w, generator, limit) for w in weights])
-    space = full_space(p, q, left.matrices)
-    unit = noise.level**2 / left.columns.shape[0]
-    totals = torch.zeros(len(weights), len(space), len(space), dtype=torch.float64, device=weights.device)
-    for k in range(count):
-        images = (left.matrices[k] @ space - space @ right.matrices[k]).flatten(1)
-        totals += weights[:, k, None, None] * (images @ images.mT)
-    values, vectors = torch.linalg.eigh(totals / count)
-    directions = torch.einsum("bni,npq->bipq", vectors, space)
-    expected = unit * noise_share(left, right, directions)
+    values, vectors = torch.linalg.eigh(_normal_matrices(left.matrices, right.matrices, weights) / count)
+    directions = vectors.mT.unflatten(2, (p, q))
+    expected = noise.level**2 / left.columns.shape[0] * noise_share(left, right, directions)
     # The normal matrix is exact to rounding of its largest entry only.
     rounding = 1e-13 * values[:, -1:].clamp(min=1e-300)
     near: Tensor = values <= torch.maximum(_BETWEEN * expected, rounding)
     return near.sum(1).cpu()
 
 
-def _count_large(left: Part, right: Part, noise: Noise, weights: Tensor, generator: torch.Generator, limit: int) -> int:
+def _normal_matrices(a: Tensor, b: Tensor, weights: Tensor) -> Tensor:
+    """``[B, p q, p q]``: of ``sum_k w_k |A_k X - X B_k|^2`` as a quadratic form in X, for each row of ``[B, K]``.
+
+    That is ``A^T A`` on the rows of X, ``B B^T`` on its columns, and the products of an entry of A with one of B: sums
+    over the matrices in which the weights are one factor of a matrix product.
+    """
+    (count, p, _), q = a.shape, b.shape[-1]
+    rows = (weights @ (a.mT @ a).flatten(1)).unflatten(1, (p, p))
+    columns = (weights @ (b @ b.mT).flatten(1)).unflatten(1, (q, q))
+    crossed = torch.zeros(len(weights), p * p * q * q, dtype=a.dtype, device=a.device)
+    for some in torch.split(torch.arange(count, device=a.device), max(1, _NUMBERS // (p * p * q * q))):
+        crossed += weights[:, some] @ torch.einsum("kxi,kyj->kijxy", a[some], b[some]).flatten(1)
+    crossed = crossed.reshape(-1, p * q, p * q)
+    eye_p, eye_q = torch.eye(p).to(a), torch.eye(q).to(a)
+    found = torch.einsum("bix,jy->bijxy", rows, eye_q) + torch.einsum("ix,bjy->bijxy", eye_p, columns)
+    return found.reshape(crossed.shape) - crossed - crossed.mT
+
+
+def _count_large(
+    left: Part, right: Part, noise: Noise, weights: Tensor, generator: torch.Generator, *, limit: int
+) -> int:
+    """The same with one row of weights, of parts that are searched for `limit` intertwiners at most."""
     drawn = weights > 0
     scale = (weights[drawn] * (drawn.sum() / weights.sum())).sqrt()[:, None, None]
     one = replace(left, matrices=left.matrices[drawn] * scale)

@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
+from symdiff.diagnostics.block_norms import block_norms
 from symdiff.diagnostics.evaluation import Evaluation, pieces
 from symdiff.diagnostics.gauge import Basis, Gauge
 from symdiff.diagnostics.intervals import cautions, few_units, pair_jackknife, root, trajectory_bootstrap
@@ -56,13 +57,15 @@ def pair_tables(
     matrices = representation(elements)
     identity = torch.eye(m, dtype=matrices.dtype, device=matrices.device)
     rows: dict[Basis, list[tuple[Tensor, Tensor]]] = {basis: [] for basis in bases}
+    norms = {basis: block_norms(gauge, basis, representation.block_sizes) for basis in bases}
     size = pieces(k * max(m * m, elements[0].numel()))
     for index in torch.split(torch.arange(k, device=elements.device), size):
         composed = family.compose(elements[index][:, None], elements[None])
         product = matrices[index][:, None] @ matrices[None]
         defect = representation(composed.flatten(0, 1)).reshape(product.shape) - product
+        action = product - identity
         for basis in bases:
-            rows[basis].append((gauge.energy(defect, basis), gauge.energy(product - identity, basis)))
+            rows[basis].append((norms[basis](defect), norms[basis](action)))
     return {
         basis: PairTable(torch.cat([defect for defect, _ in found]), torch.cat([action for _, action in found]))
         for basis, found in rows.items()

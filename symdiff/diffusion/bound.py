@@ -7,6 +7,7 @@ the spread over images gives an interval, and a term may stand for others (`symd
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -65,6 +66,7 @@ def denoising_errors(
     clip: bool = False,
     seed: int = 0,
     device: torch.device | str = "cpu",
+    on_time: Callable[[int, int], None] | None = None,
 ) -> Errors:
     """Denoise one draw of x_t for every image and time; at all times the draws are those of `elbo`.
 
@@ -82,6 +84,8 @@ def denoising_errors(
         Of the noise, which is drawn on the CPU.
     device
         Where the model runs.
+    on_time
+        Called after every time with the times done and all of them.
     """
     denoiser = denoiser.to(device)
     generator = torch.Generator().manual_seed(seed)
@@ -94,7 +98,12 @@ def denoising_errors(
         x0hat = torch.cat([denoiser.denoise(part.to(device), t).cpu() for part in x.split(size)])
         return (x0hat.clamp(-1, 1) if clip else x0hat).to(torch.float64)
 
-    squared = torch.stack([(exact - estimate(int(t))).square().flatten(1).mean(1) for t in times.t])
+    found = []
+    for t in times.t:
+        found.append((exact - estimate(int(t))).square().flatten(1).mean(1))
+        if on_time is not None:
+            on_time(len(found), len(times.t))
+    squared = torch.stack(found)
     return Errors(times, squared, exact, estimate(1), denoiser.schedule, clip)
 
 

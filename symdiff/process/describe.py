@@ -86,7 +86,7 @@ def describe(
     work = WORK * (THOROUGH if thorough else 1)
     process: dict[str, Any] = clock("affine", lambda: _affine(train, test, bootstrap, work, progress or Silent()))
     process["group"] = clock("group", lambda: group_facts(recording))
-    process["elbo"] = clock("elbo", lambda: _elbo(recording, denoiser, data, seed, thorough, device, absent))
+    process["elbo"] = clock("elbo", lambda: _elbo(recording, denoiser, data, seed, thorough, device, absent, progress))
     process["linear_part"], reason = clock(
         "linear_part", lambda: _linear_part(denoiser, train, seed, thorough, device, absent, progress or Silent())
     )
@@ -137,6 +137,7 @@ def _elbo(
     thorough: bool,
     device: torch.device | str,
     absent: str,
+    progress: Progress | None,
 ) -> dict[str, Any]:
     if denoiser is None:
         return {"absent": absent or "the model is not at hand"}
@@ -146,7 +147,7 @@ def _elbo(
     if data is None:
         return {"absent": reason}
     clip = bool(recording.info.get("clip"))
-    return bound_on(denoiser, data, clip=clip, seed=seed, thorough=thorough, device=device)
+    return bound_on(denoiser, data, clip=clip, seed=seed, thorough=thorough, device=device, progress=progress)
 
 
 @dataclass

@@ -13,6 +13,7 @@ from symdiff.diffusion.bound import VARIANCES, Bound, Errors, bound, denoising_e
 from symdiff.diffusion.bound_times import all_times, drawn_times
 from symdiff.diffusion.denoisers import Denoiser, HeldOut
 from symdiff.process.images_file import bits_of_uniform
+from symdiff.progress import Progress
 
 TIMES = 64
 """Times the bound is taken at, unless all are asked for."""
@@ -30,6 +31,7 @@ def bound_on(
     seed: int = 0,
     thorough: bool = False,
     device: torch.device | str = "cpu",
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """The bound with three choices of the reverse variance.
 
@@ -45,6 +47,8 @@ def bound_on(
         All training times and all images.
     device
         Where the model runs.
+    progress
+        Told after every time.
 
     Returns
     -------
@@ -58,7 +62,8 @@ def bound_on(
         most = min(max(NUMBERS // images[0].numel(), FEWEST_IMAGES), MOST_IMAGES)
         images = images[torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))[:most]]
     times = all_times(denoiser.schedule) if thorough else drawn_times(denoiser.schedule, TIMES, seed)
-    errors = denoising_errors(denoiser, images, times, clip, seed, device)
+    told = None if progress is None else progress.update
+    errors = denoising_errors(denoiser, images, times, clip, seed, device, told)
     kinds = [kind for kind in VARIANCES if kind != "optimal" or len(images) > 1]
     bounds = {kind: bound(errors, kind, data.half_bin) for kind in kinds}
     variances = {kind: _parts(found) for kind, found in bounds.items()}

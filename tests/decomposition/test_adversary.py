@@ -23,7 +23,7 @@ def comparison(seed: int, count: int = 8) -> Subject:
 @pytest.mark.parametrize("sigma", [1e-3, 0.1, 0.5])
 @pytest.mark.parametrize("condition", [1.0, 5.0])
 def test_noise_told_wrong_by_a_factor_of_two_misleads_nobody(told: float, sigma: float, condition: float) -> None:
-    for seed in SEEDS[:2]:
+    for seed in SEEDS[:1]:
         rng = RNG([18, seed])
         subject = s4_comparison(rng).under_similarity(rng, condition).with_noise(sigma, rng)
         assert subject.judge(decompose(subject.matrices, told * sigma, resamples=0)) != "wrong"

@@ -36,12 +36,12 @@ def hermitian(count: int, d: int, seed: int) -> Tensor:
 
 
 def test_commuting_matrices_split_into_lines_along_their_common_axes() -> None:
-    q, values = rotation(40), normal(12, 40, seed=1)
-    found = decompose(torch.eye(40, dtype=torch.float64) + 0.1 * (q * values[:, None]) @ q.mT, resamples=2)
+    q, values = rotation(24), normal(12, 24, seed=1)
+    found = decompose(torch.eye(24, dtype=torch.float64) + 0.1 * (q * values[:, None]) @ q.mT, resamples=2)
     assert found.path == "self-adjoint"
-    assert found.structure == ((1, 1, "R"),) * 40
+    assert found.structure == ((1, 1, "R"),) * 24
     overlap = (torch.as_tensor(found.basis).mT @ q).abs()
-    torch.testing.assert_close(overlap.max(dim=1).values, torch.ones(40, dtype=torch.float64), rtol=0, atol=1e-9)
+    torch.testing.assert_close(overlap.max(dim=1).values, torch.ones(24, dtype=torch.float64), rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize("gap", [1e-2, 1e-5, 1e-8])

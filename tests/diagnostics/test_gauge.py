@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from symdiff.diagnostics.gauge import gauge_of
+from symdiff.diagnostics.block_norms import block_norms
+from symdiff.diagnostics.gauge import Basis, gauge_of
 
 
 def latents(rank: int, m: int, seed: int) -> torch.Tensor:
@@ -76,3 +79,21 @@ def test_latents_that_are_all_zero_still_have_a_gauge() -> None:
     gauge = gauge_of(torch.zeros(10, 3, dtype=torch.float64))
     assert gauge.dimension == 1
     assert float(gauge.energy(torch.zeros(3, 3, dtype=torch.float64))) == 0
+
+
+@given(
+    sizes=st.lists(st.integers(1, 3), min_size=1, max_size=5).map(tuple),
+    basis=st.sampled_from(get_args(Basis)),
+    seed=st.integers(0, 2**16),
+)
+@settings(max_examples=25)
+def test_norms_of_block_diagonal_matrices_are_those_of_the_gauge(
+    sizes: tuple[int, ...], basis: Basis, seed: int
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    m, draw = sum(sizes), {"dtype": torch.float64, "generator": generator}
+    gauge = gauge_of(torch.randn(max(m - 1, 2), m, **draw) * torch.logspace(0, -3, m, dtype=torch.float64))
+    blocks = [torch.randn(7, size, size, **draw) for size in sizes]
+    matrix = torch.stack([torch.block_diag(*of_one) for of_one in zip(*blocks, strict=True)])
+    found = block_norms(gauge, basis, sizes)(matrix)
+    torch.testing.assert_close(found, gauge.energy(matrix, basis), rtol=1e-10, atol=0)

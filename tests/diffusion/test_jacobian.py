@@ -7,6 +7,8 @@ import torch
 
 from symdiff.diffusion import DDIM, DDPM, Denoiser, Sampler, load_denoiser
 from symdiff.diffusion.denoisers.closed_form import ClosedFormDenoiser
+from symdiff.diffusion.denoisers.network import NetworkDenoiser
+from symdiff.diffusion.denoisers.unet import UNet, UNetConfig
 from symdiff.diffusion.jacobian import jacobian, jacobian_products, step_matrix, transposed_products
 from symdiff.diffusion.linear_steps import step_eigenvalues
 from symdiff.diffusion.schedule import Schedule
@@ -145,3 +147,21 @@ def test_the_limit_can_be_raised_knowingly() -> None:
     assert jacobian(denoiser, states(), 3, most=64).shape == (3, 64, 64)
     with pytest.raises(RefusedError, match="limit 63"):
         jacobian(denoiser, states(), 3, most=63)
+
+
+@pytest.mark.parametrize("config", [UNetConfig(), UNetConfig(channels=(8, 16), groups=4, patch=2, depth=3)], ids=str)
+@pytest.mark.parametrize("t", [0, 0.5, 300])
+def test_the_derivative_of_the_network_that_is_written_out_is_the_one_of_autograd(
+    config: UNetConfig, t: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = UNet(config)
+        for parameter in network.parameters():  # those that start at zero would hide what is behind them
+            torch.nn.init.normal_(parameter, std=0.3)
+    denoiser = NetworkDenoiser(network, Schedule.linear(), "random")
+    directions = torch.randn(3, 5, 64, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    found = transposed_products(denoiser, states(), t, directions)
+    monkeypatch.setattr(NetworkDenoiser, "has_pullback", False)
+    expected = transposed_products(denoiser, states(), t, directions)
+    torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-11)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -65,6 +66,8 @@ class Denoiser(ABC):
         What a reader of results has to know of how the model was made; every result repeats it.
     found_at
         The MODEL it can be loaded as again where its name is not enough, without running code of the user's.
+    has_pullback
+        Whether `pullback` is written out; other models are differentiated automatically.
     """
 
     prediction: Prediction = "sample"
@@ -72,6 +75,7 @@ class Denoiser(ABC):
     guidance: float | None = None
     caveats: tuple[str, ...] = ()
     found_at: str | None = None
+    has_pullback: bool = False
 
     def __init__(self, name: str, shape: tuple[int, int, int], schedule: Schedule, digest: str) -> None:
         self.name = name
@@ -98,6 +102,16 @@ class Denoiser(ABC):
     def predict(self, x: Float[Tensor, "batch c h w"], t: Time) -> Float[Tensor, "batch c h w"]:
         """What the network itself returns, of the kind `prediction`: a library's sampler is given this, unconverted."""
         return self.denoise(x, t)
+
+    def pullback(self, x: Float[Tensor, "batch c h w"], t: Time) -> Callable[[Tensor], Tensor]:
+        """``J^T`` of `denoise` at states `x` and time `t`, of a model that `has_pullback`.
+
+        Returns
+        -------
+        callable
+            From directions ``[k, n, c, h, w]``, k for each of the n states, to products of the same shape.
+        """
+        raise NotImplementedError
 
     def held_out(self) -> HeldOut | None:
         """Images to judge the model by; ``None`` where it knows none.

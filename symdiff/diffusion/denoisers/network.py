@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from torch import Tensor
 from symdiff.diffusion.denoisers import held_out
 from symdiff.diffusion.denoisers.base import Denoiser, HeldOut, Prediction, fingerprint
 from symdiff.diffusion.denoisers.unet import UNet, UNetConfig
+from symdiff.diffusion.denoisers.unet_pullback import pullback
 from symdiff.diffusion.schedule import Schedule, Time
 from symdiff.errors import ModelError
 
@@ -40,6 +42,7 @@ class NetworkDenoiser(Denoiser):
     """
 
     prediction: Prediction = "v_prediction"
+    has_pullback = True
 
     def __init__(self, network: UNet, schedule: Schedule, name: str) -> None:
         self.network = network.eval().requires_grad_(False)
@@ -54,17 +57,31 @@ class NetworkDenoiser(Denoiser):
 
     def predict(self, x: Float[Tensor, "batch c h w"], t: Time) -> Float[Tensor, "batch c h w"]:
         """The velocity. Between training steps 0 and 1 the network is asked for step 1, the least noise it knows."""
+        network, log_snr = self._asked(x, t)
+        velocity: Tensor = network(x, log_snr)
+        return velocity
+
+    def _asked(self, x: Tensor, t: Time) -> tuple[UNet, Tensor]:
+        """The network of the dtype of `x`, and the log signal-to-noise ratio at `t`."""
         network = self._double if x.dtype == torch.float64 else self.network
         cleanest, noisiest = self._trained
         alpha_bar = torch.tensor(self.schedule.alpha_bar_at(t), dtype=torch.float64)
-        velocity: Tensor = network(x, alpha_bar.logit().clamp(noisiest, cleanest).float()[None].to(x))
-        return velocity
+        return network, alpha_bar.logit().clamp(noisiest, cleanest).float()[None].to(x)
 
     def denoise(self, x: Float[Tensor, "batch c h w"], t: Time) -> Float[Tensor, "batch c h w"]:
         """``x0hat = A x - sigma v(x, t)``."""
         if t == 0:
             return x
         return self.schedule.signal(t) * x - self.schedule.sigma(t) * self.predict(x, t)
+
+    def pullback(self, x: Float[Tensor, "batch c h w"], t: Time) -> Callable[[Tensor], Tensor]:
+        """``J^T u = A u - sigma (dv/dx)^T u``, all directions in one pass."""
+        if t == 0:
+            return torch.Tensor.clone
+        network, log_snr = self._asked(x, t)
+        pull = pullback(network, x, log_snr)
+        signal, sigma = self.schedule.signal(t), self.schedule.sigma(t)
+        return lambda u: signal * u - sigma * pull(u)
 
     def held_out(self) -> HeldOut | None:
         """The held-out part of the data set of the model's name."""

@@ -166,6 +166,12 @@ class UNet(nn.Module):
             # not: the copies that the normalisations make cost more than it gains.
             self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
+    def embedding(self, log_snr: Float[Tensor, " times"]) -> Float[Tensor, "times e"]:
+        """The noise levels as every residual block is told of them, before the last activation."""
+        phase = log_snr[:, None] / 4 * self.frequencies
+        embedded: Tensor = self.embed(torch.cat([phase.sin(), phase.cos()], dim=1))
+        return embedded
+
     def forward(
         self, x: Float[Tensor, "batch 1 h w"], log_snr: Float[Tensor, " times"]
     ) -> Float[Tensor, "batch 1 h w"]:
@@ -178,8 +184,7 @@ class UNet(nn.Module):
         log_snr
             ``log(A^2 / sigma^2)`` of each image, or of all of them (one entry).
         """
-        phase = log_snr[:, None] / 4 * self.frequencies
-        embedding = functional.silu(self.embed(torch.cat([phase.sin(), phase.cos()], dim=1)))
+        embedding = functional.silu(self.embedding(log_snr))
         places = functional.pixel_unshuffle(x, self.config.patch)
         high = self.down(self.conv_in(places) + self.position, embedding)
         low = self.deeper(self.attention(self.middle(functional.avg_pool2d(high, 2), embedding)))

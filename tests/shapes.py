@@ -1,0 +1,40 @@
+"""What the tests check of every call: types by beartype, and shapes where the annotations speak of them.
+
+The import hook of jaxtyping binds the arguments of every function it decorates, and compiles it three times. For the
+nine functions of ten whose annotations name no shapes, beartype alone finds the same.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable
+from typing import Any
+
+import jaxtyping
+
+with_shapes = jaxtyping.jaxtyped
+
+
+def jaxtyped(*, typechecker: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """In place of ``jaxtyping.jaxtyped``: the same for what is annotated with shapes, else `typechecker` alone."""
+
+    def decorate(decorated: Any) -> Any:
+        if inspect.isfunction(decorated) and not names_shapes(decorated):
+            return typechecker(decorated)
+        return with_shapes(typechecker=typechecker)(decorated)
+
+    return decorate
+
+
+def names_shapes(function: Callable[..., Any]) -> bool:
+    """Whether an annotation of `function` has a name that stands for a type of jaxtyping, or for one made of it."""
+    text = " ".join(str(annotation) for annotation in inspect.get_annotations(function).values())
+    values = (inspect.unwrap(function).__globals__.get(name) for name in re.findall(r"\w+", text))
+    return any("jaxtyping" in f"{getattr(value, '__module__', '')} {value!r}" for value in values if value is not None)
+
+
+def check_shapes(packages: list[str]) -> None:
+    """Check every call of a function of these packages, which are not imported yet."""
+    jaxtyping.jaxtyped = jaxtyped  # type: ignore[assignment]
+    jaxtyping.install_import_hook(packages, "beartype.beartype")
