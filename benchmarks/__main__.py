@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import BENCHMARKS
+from benchmarks.limits import measured
 from benchmarks.measure import Table, machine, use_device
 from symdiff.allocator import keep_freed_memory
 
@@ -43,9 +44,9 @@ def report(name: str, as_json: bool, keep: bool) -> None:
     table: Table = import_module(f"benchmarks.{name}").run()
     now = datetime.now(UTC)
     document = {"benchmark": name, "date": now.isoformat(timespec="seconds"), "machine": before}
-    document |= asdict(table)
+    document |= {"limits": measured(), **asdict(table)}
     text = json.dumps(document, indent=1)
-    print(text if as_json else as_text(table, before), flush=True)
+    print(text if as_json else as_text(table, before | measured()), flush=True)
     if keep:
         folder = Path(__file__).parent / "results"
         folder.mkdir(exist_ok=True)

@@ -19,7 +19,7 @@ from symdiff.representations.products import in_planes, plane_product
 from symdiff.representations.taylor import order_18, polynomial_and_squarings
 from symdiff.representations.two_by_two import exponential_2x2
 
-_EXACT_UP_TO = {torch.float64: 1.09, torch.float32: 3.01}
+EXACT_UP_TO = {torch.float64: 1.09, torch.float32: 3.01}
 """Norms up to which order 18 is exact to rounding (Bader, Blanes and Casas 2019, Table 2)."""
 
 _MOST_SQUARINGS = {torch.float64: 10, torch.float32: 7}
@@ -70,9 +70,9 @@ def _taylor(X: Tensor, static: bool) -> Tensor:
     norm = X.detach().abs().sum(-2).amax(-1).double()
     needed, count, of_all, wide = None, 0, 0, torch.float64
     largest = torch.inf if static else float(norm.amax())
-    if not largest <= _EXACT_UP_TO[X.dtype]:
+    if not largest <= EXACT_UP_TO[X.dtype]:
         # A NaN stays one, so that a block that is not finite comes out not finite.
-        needed = (norm / _EXACT_UP_TO[X.dtype]).log2().ceil().clamp_min(0)
+        needed = (norm / EXACT_UP_TO[X.dtype]).log2().ceil().clamp_min(0)
         if static:
             count = _MOST_SQUARINGS[X.dtype]
             needed = needed.masked_fill(needed > count, torch.nan)
