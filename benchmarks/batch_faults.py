@@ -1,4 +1,7 @@
-"""A study of many short runs, while its runs, its templates and the command itself are killed at random."""
+"""A study of many short runs, while its runs, its templates and the command itself are killed at random.
+
+No physical limit is printed: what is timed are processes that wait on purpose.
+"""
 
 from __future__ import annotations
 

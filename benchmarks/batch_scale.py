@@ -1,4 +1,7 @@
-"""What a study adds to its runs: to each of them, to a resumption with a thousand there, and to the page of them."""
+"""What a study adds to its runs: to each of them, to a resumption with a thousand there, and to the page of them.
+
+No physical limit is printed: what is timed are starts of interpreters, which are the reference.
+"""
 
 from __future__ import annotations
 

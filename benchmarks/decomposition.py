@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks.limits import share
 from benchmarks.measure import Table, seconds
 from symdiff.decomposition import decompose
 from tests.decomposition.groups import Symmetric
@@ -76,6 +77,7 @@ def run() -> Table:
             "answer": judged,
             "seconds": spent,
             "eigenproblems": spent / eigenproblem,
+            "of arithmetic %": share(spent, 4.0 * subject.matrices.size * subject.size, dtype=torch.float64),
             "input MB": subject.matrices.nbytes / 1e6,
             "memory / input": _memory(name) / subject.matrices.nbytes,
         }
@@ -87,6 +89,8 @@ def run() -> Table:
         conclusions={},
         notes=(
             "eigenproblems: the time over that of one symmetric eigenproblem of size m in the same run.",
+            "of arithmetic: bringing every matrix into the basis found, 4 K m^3 FLOP at the speed of a large product, "
+            "of the time spent: no decomposition that checks its answer does less.",
             "memory / input: what the resident set grows by at most, in a process of its own, over 8 K m^2 bytes.",
             "RepLAB: seconds measured on another machine with two cores; a scale, not a comparison.",
         ),

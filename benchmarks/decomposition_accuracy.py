@@ -1,4 +1,7 @@
-"""How often `decompose` is right, says that it cannot tell, or is wrong, by noise."""
+"""How often `decompose` is right, says that it cannot tell, or is wrong, by noise.
+
+No time is printed, and so no physical limit.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A flame graph of the whole analysis: where its time goes, from samples of the Python stack."""
+"""A flame graph of the whole analysis: where its time goes, from samples of the Python stack.
+
+No physical limit is printed: it shows shares of one whole, whose limits `analyze` and `training_step` state.
+"""
 
 from __future__ import annotations
 

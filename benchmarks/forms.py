@@ -1,4 +1,7 @@
-"""What the default run finds: every form of rho side by side, over seeds."""
+"""What the default run finds: every form of rho side by side, over seeds.
+
+No time is printed, and so no physical limit.
+"""
 
 from __future__ import annotations
 

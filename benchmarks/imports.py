@@ -1,4 +1,7 @@
-"""What a fresh interpreter pays for importing: a command that only prints, a notebook, everything."""
+"""What a fresh interpreter pays for importing: a command that only prints, a notebook, everything.
+
+No physical limit is printed: the floor of importing is importing torch alone, the reference.
+"""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch.nn import functional, init
 
+from benchmarks.limits import counted, share
 from benchmarks.measure import Table
 from symdiff.diffusion import DDPM, Denoiser, Schedule, datasets, load_denoiser
 from symdiff.diffusion.denoisers import KernelMixtureDenoiser, NetworkDenoiser
@@ -38,6 +39,8 @@ def run() -> Table:
             "dense / probed, products": {row["pixels"]: row["dense_products"] / row["products"] for row in networks},
         },
         notes=(
+            "of arithmetic: the products alone, as two evaluations each at the speed of a large matrix product, of the "
+            "time spent by them.",
             "network: a U-Net of the architecture of the embedded model, trained at 8 x 8 and with random weights at "
             "the other sizes, where its spectrum is nearly flat; mixture: the kernel density of the digits, "
             "interpolated to the size, in float64.",
@@ -75,13 +78,21 @@ def _row(model: Denoiser) -> dict[str, Any]:
         / max(map(abs, one["eigenvalues"]))
         for one, other in zip(dense["levels"], probed["levels"], strict=True)
     ]
+    mixture = isinstance(model, KernelMixtureDenoiser)
+    x = trajectories.states[:1, 0]
+    with torch.no_grad():
+        once = counted(lambda: model.denoise(x, 500))
+    # A product with the derivative is one more evaluation beside the evaluation itself.
+    flops = 2 * once * EFFORT.products(d)
+    dtype = torch.float64 if mixture else torch.float32
     return {
-        "model": "mixture" if isinstance(model, KernelMixtureDenoiser) else "network",
+        "model": "mixture" if mixture else "network",
         "pixels": d,
         "dense_products": dense_effort.products(d),
         "products": EFFORT.products(d),
         "dense_seconds": dense_seconds,
         "seconds": probed_seconds,
+        "of arithmetic %": share(probed_seconds, flops, dtype=dtype),
         "ratio": dense_seconds / probed_seconds,
         "eigenvalue_error": max(errors),
         **{f"{name}_error": _error(name, dense, probed) for name in FIGURES},

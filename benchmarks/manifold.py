@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from benchmarks.limits import share
 from benchmarks.measure import Table, seconds
 from symdiff_geomstats import library
 from symdiff_geomstats.manifolds import manifold
@@ -36,7 +37,10 @@ def run() -> Table:
     return Table(
         title=f"Microseconds a matrix, {MATRICES} matrices at a time, float64",
         rows=rows,
-        notes=("times: how many times longer geomstats takes, called for each matrix, and for all of them at once.",),
+        notes=(
+            "times: how many times longer geomstats takes, called for each matrix, and for all of them at once.",
+            "of memory: reading and writing every matrix once at the speed of a copy, of the time spent.",
+        ),
     )
 
 
@@ -55,5 +59,6 @@ def _compare(ours: Callable[[Tensor], Tensor], theirs: Callable[[Tensor], Tensor
         "all at once": 1e6 * whole,
         "times (each)": single / batched,
         "times (at once)": whole / batched,
+        "of memory %": share(batched, moved=2 * 8 * given[0].numel()),
         "largest difference": differ,
     }

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
+from benchmarks.limits import memory, reading, writing
 from benchmarks.measure import Table, exponent, seconds
 from symdiff.diffusion import DDPM, Denoiser, Schedule, load_denoiser
 from symdiff.trajectories import read_store, record, write_store
@@ -43,7 +44,11 @@ def run() -> Table:
             },
             "the same for pixels >= 3072": _exponent(rows, "pixels", least=3072),
         },
-        notes=("write_seconds includes reaching the disk and the checksum, read_seconds its verification.",),
+        notes=(
+            "write_seconds includes reaching the disk and the checksum, read_seconds its verification.",
+            "of memory, of file: the numbers kept at the speed of a copy, of a file written or read in a row, of the "
+            "time spent.",
+        ),
     )
 
 
@@ -58,6 +63,7 @@ def _row(along: str, size: int, model: Denoiser, steps: int, trajectories: int) 
         read_seconds = seconds(lambda: read_store(Path(folder) / "0"), blocks=3)
     record_seconds = seconds(sample, blocks=3)
     numbers = recording.denoised.numel()
+    size_on_disk = 4.0 * (recording.states.numel() + numbers)
     return {
         "along": along,
         "size": size,
@@ -67,6 +73,9 @@ def _row(along: str, size: int, model: Denoiser, steps: int, trajectories: int) 
         "ns_per_number": 1e9 * record_seconds / numbers,
         "write_seconds": write_seconds,
         "read_seconds": read_seconds,
+        "record of memory %": 100 * size_on_disk / memory() / record_seconds,
+        "write of file %": 100 * size_on_disk / writing() / write_seconds,
+        "read of file %": 100 * size_on_disk / reading() / read_seconds,
     }
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from benchmarks.limits import reading, writing
 from benchmarks.measure import Table
 from benchmarks.recording import Half
 from symdiff.diffusion import DDPM
@@ -39,6 +40,9 @@ def run() -> Table:
                 command = [sys.executable, "-m", "benchmarks.recording_memory", task, case, str(store)]
                 row |= json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
             row["on disk GB"] = sum(file.stat().st_size for file in store.iterdir()) / 1e9
+            row["recording of file %"] = 1e8 * row["recording MB/s"] / writing()
+            row["verifying of file %"] = 1e8 * row["verifying MB/s"] / reading()
+            row["windows of file %"] = 1e8 * row["windows MB/s"] / reading()
             for file in store.iterdir():
                 file.unlink()
             store.rmdir()
@@ -52,6 +56,8 @@ def run() -> Table:
             "GB written for 1 GB resident": min(row["on disk GB"] / row["recording peak GB"] for row in rows),
         },
         notes=(
+            "of file: of the speed of a small file written in a row and brought to the disk, or read from the page "
+            "cache, which a file larger than memory cannot be.",
             "peak: the largest resident set (VmHWM) of the process, libraries included; imports: after they were "
             "loaded.",
             "Reading maps the files: pages of them count as resident while the system has no better use for them. "

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from benchmarks.limits import share, writing
 from benchmarks.measure import Table, device, exponent, in_turn
 from symdiff.decomposition import decompose
 from symdiff.diffusion import DDPM, load_denoiser
@@ -30,7 +31,10 @@ def run() -> Table:
     rows, exponents, curves = [], {}, {}
     for name, sizes, least, expected, make in CASES:
         seconds = [min(in_turn({"call": make(size)})["call"]) for size in sizes]
-        rows += [{"what": name, "size": n, "ms": 1e3 * t} for n, t in zip(sizes, seconds, strict=True)]
+        rows += [
+            {"what": name, "size": n, "ms": 1e3 * t, "of limit %": 100 * LEAST[name](n) / t}
+            for n, t in zip(sizes, seconds, strict=True)
+        ]
         large = [(n, t) for n, t in zip(sizes, seconds, strict=True) if n >= least]
         exponents[name] = f"{exponent(*zip(*large, strict=True)):.2f} (expected {expected:g}, from {least} on)"
         curves[name] = (sizes, seconds)
@@ -41,6 +45,8 @@ def run() -> Table:
         conclusions={"exponents": exponents, "megabytes by trajectories recorded to disk": memory},
         notes=(
             f"drawn in docs/images/{PICTURE.name}.",
+            "of limit: the products at the speed of a large one, the numbers at that of a copy, or (recording) the "
+            "file at that of one written in a row, of the time spent.",
             "megabytes: how much the largest resident set of the process has grown beyond that of the first recording.",
         ),
     )
@@ -92,6 +98,16 @@ CASES: list[Case] = [
     ("latent dimension m, dense block", [8, 16, 32, 64, 128], 32, 3, _latent),
     ("elements K, decomposition", [8, 32, 128, 512], 32, 1, _elements),
 ]
+
+
+LEAST: dict[str, Callable[[int], float]] = {
+    "pixels d, rho of an element": lambda d: share(1, 2 * 64 * 64 * d, 4 * 64 * d) / 100,
+    "actions N, latents of a sequence": lambda n: share(1, 2 * 16 * n * 65 * 64, 4 * 16 * n * (65 + 64)) / 100,
+    "trajectories, recording": lambda n: 4 * n * 64 * (21 + 20) / writing(),
+    "latent dimension m, dense block": lambda m: share(1, 2 * 5 * 32 * m**3, 8 * 32 * m**2) / 100,
+    "elements K, decomposition": lambda k: share(1, 4 * k * 24**3, dtype=torch.float64) / 100,
+}
+"""Seconds that the products, the numbers read and written, or the file need at least."""
 
 
 def _memory() -> dict[str, float]:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from symdiff.hae import HAE
+from symdiff.perceptron import Perceptron
 from symdiff.representations import MLPRepresentation
 
 
@@ -73,14 +74,9 @@ def batch(setting: Setting, seed: int = 0) -> tuple[Tensor, Tensor]:
 
 def _perceptrons(setting: Setting) -> tuple[nn.Module, nn.Module]:
     pixels, m = setting.shape[-1], setting.latent
-    encoder = nn.Sequential(nn.Flatten(-3), *_layers(pixels, m))
-    decoder = nn.Sequential(*_layers(m, pixels), nn.Unflatten(-1, setting.shape))
+    encoder = nn.Sequential(nn.Flatten(-3), Perceptron(pixels, HIDDEN, HIDDEN, m, activation="relu"))
+    decoder = nn.Sequential(Perceptron(m, HIDDEN, HIDDEN, pixels, activation="relu"), nn.Unflatten(-1, setting.shape))
     return encoder, decoder
-
-
-def _layers(inputs: int, outputs: int) -> list[nn.Module]:
-    first, second = nn.Linear(inputs, HIDDEN), nn.Linear(HIDDEN, HIDDEN)
-    return [first, nn.ReLU(), second, nn.ReLU(), nn.Linear(HIDDEN, outputs)]
 
 
 class _OverSequences(nn.Module):

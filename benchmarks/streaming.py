@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from benchmarks.limits import reading, reading_disk
 from benchmarks.measure import Table
 from benchmarks.recording import Half
 from symdiff.diffusion import DDPM
@@ -51,6 +52,7 @@ def run() -> Table:
         rows=rows,
         conclusions={f"{row['images']}, {row['cache']}: symdiff over npy memmap": row["over npy"] for row in ours},
         notes=(
+            "of file: of the speed of a file that is read in a row, from the page cache or, cold, from the disk.",
             "Medians over repeats in which the formats take turns; the spread is that of the ratios.",
             "warm: the files are in the page cache. cold: they were dropped from it before each repeat "
             "(posix_fadvise), and opened again; what the disk itself caches is beyond us.",
@@ -146,6 +148,7 @@ def _compare(
                 "format": name,
                 "batches/s": 1 / statistics.median(spent),
                 "MB/s": size / statistics.median(spent),
+                "of file %": 1e8 * size / statistics.median(spent) / (reading() if cache == "warm" else reading_disk()),
                 "over npy": statistics.median(ratios),
                 "spread": f"{ratios[0]:.2f} ... {ratios[-1]:.2f}",
             }

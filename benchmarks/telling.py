@@ -8,15 +8,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from benchmarks.limits import measured
 from benchmarks.measure import Table
 
 
 def tell(name: str, table: Table, on: dict[str, Any], as_json: bool, keep: bool) -> None:
     """Print what a benchmark found on a machine; `keep` also writes it to ``benchmarks/results/DATE-NAME.json``."""
     now = datetime.now(UTC)
-    document = {"benchmark": name, "date": now.isoformat(timespec="seconds"), "machine": on} | asdict(table)
+    document = {"benchmark": name, "date": now.isoformat(timespec="seconds"), "machine": on}
+    document |= {"limits": measured(), **asdict(table)}
     text = json.dumps(document, indent=1)
-    print(text if as_json else as_text(table, on), flush=True)
+    print(text if as_json else as_text(table, on | measured()), flush=True)
     if keep:
         folder = Path(__file__).parent / "results"
         folder.mkdir(exist_ok=True)

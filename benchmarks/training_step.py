@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from benchmarks.limits import share
 from benchmarks.measure import Table, device, exponent, in_turn
 from benchmarks.step_settings import ACTION, HIDDEN, SETTINGS, Setting, batch, model
 from symdiff.groups import FamilyOptions
@@ -35,6 +36,7 @@ def run() -> Table:
         notes=(
             "plain: symdiff.plain, which `symdiff analyze --plain` trains by; of plain: its time over ours.",
             "products: the matrix products (convolutions) of the step alone, forward and backward, in this process.",
+            "of arithmetic: the operations of the products at the speed of a large one, of the time spent.",
             "authors: CPU milliseconds of the authors' code on another machine, for its own ratios only.",
         ),
     )
@@ -58,6 +60,8 @@ def _row(name: str, setting: Setting) -> dict[str, Any]:
         "spread ": f"{of_products[0]:.2f} ... {of_products[-1]:.2f}",
         "GFLOP": flops,
         "GFLOP/s alone": flops / min(times["products"]),
+        "of arithmetic %": share(min(times["ours"]), 1e9 * flops),
+        "products of arithmetic %": share(min(times["products"]), 1e9 * flops),
         "loss differs": abs(first - second) / abs(second),
         "authors": setting.authors,
     }

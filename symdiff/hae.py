@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from symdiff.perceptron import Perceptron
 from symdiff.representations import Representation
 
 LossNorm = Literal["squared", "l2"]
@@ -152,10 +153,8 @@ def losses(
     return Losses(prediction.mean(), reconstruction.mean())
 
 
-def _perceptron(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
-    layers = nn.Sequential(
-        nn.Linear(inputs, hidden), nn.SiLU(), nn.Linear(hidden, hidden), nn.SiLU(), nn.Linear(hidden, outputs)
-    )
+def _perceptron(inputs: int, hidden: int, outputs: int) -> Perceptron:
+    layers = Perceptron(inputs, hidden, hidden, outputs)
     last = layers[-1]
     if isinstance(last, nn.Linear):  # starts as a small correction of the linear part
         with torch.no_grad():

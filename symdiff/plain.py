@@ -1,7 +1,8 @@
 """The homomorphism autoencoder as it is published, written plainly: what every faster form of it is held against.
 
-A loop over steps and blocks, `torch.matrix_exp` on every block, the encoder once an observation and on the first one
-twice, three gradient norms, and Adam parameter by parameter. ``symdiff analyze --plain`` trains by it.
+A loop over steps and blocks, networks layer by layer, `torch.matrix_exp` on every block, the encoder once an
+observation and on the first one twice, three gradient norms, and Adam parameter by parameter. ``symdiff analyze
+--plain`` trains by it.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from symdiff.hae import HAE, Losses, LossNorm
+from symdiff.perceptron import layer_by_layer
 from symdiff.representations import MLPRepresentation, Representation, plain_exponentials
 
 
+@layer_by_layer()
 def plain_losses(
     model: HAE, observations: Float[Tensor, "n obs c h w"], actions: Tensor, norm: LossNorm = "squared"
 ) -> Losses:
@@ -36,6 +39,7 @@ def plain_losses(
     return Losses(torch.stack(predicted).mean(), torch.stack(rebuilt).mean())
 
 
+@layer_by_layer()
 def plain_penalty(rho: Representation, actions: Tensor) -> Float[Tensor, ""]:
     """The same number as ``rho.penalty``; ``rho(g2 g1)``, ``rho(g2)`` and ``rho(g1)`` of a network block by block."""
     with plain_exponentials():

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from symdiff.errors import ConfigError
+from symdiff.perceptron import Perceptron
 from symdiff.representations.base import Representation, runs_of_equal_size
 from symdiff.representations.exponential import matrix_exponential
 from symdiff.representations.separate import SeparateNetworks
@@ -62,13 +63,7 @@ class MLPRepresentation(Representation):
         if separate:
             return
         outputs = sum(size * size for size in self.block_sizes)
-        self.phi = nn.Sequential(
-            nn.Linear(feature_count, hidden),
-            nn.SiLU(),
-            nn.Linear(hidden, hidden),
-            nn.SiLU(),
-            nn.Linear(hidden, outputs),
-        )
+        self.phi = Perceptron(feature_count, hidden, hidden, outputs)
         last = self.phi[-1]
         if isinstance(last, nn.Linear):  # near the identity, so that products of many factors start bounded
             nn.init.normal_(last.weight, std=0.01 / hidden**0.5)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -25,10 +27,31 @@ def orbit(matrices: Float[Tensor, "n steps k b b"], first: Float[Tensor, "n k b"
     """
     if matrices.shape[1] >= SCAN_FROM and matrices.shape[-1] <= SCAN_SIZES:
         return _scan(matrices, first)
-    latents = [first]
-    for matrix in matrices.unbind(1):
-        latents.append(_times(matrix, latents[-1]))
-    return torch.stack(latents, dim=1)
+    latents: Tensor = _Walk.apply(matrices, first)  # type: ignore[no-untyped-call]
+    return latents
+
+
+class _Walk(torch.autograd.Function):
+    """Step by step. Gradients of the latents are walked back, those of all matrices are one product then."""
+
+    @staticmethod
+    def forward(ctx: Any, matrices: Tensor, first: Tensor) -> Tensor:
+        latents = [first]
+        for matrix in matrices.unbind(1):
+            latents.append(_times(matrix, latents[-1]))
+        result = torch.stack(latents, dim=1)
+        ctx.save_for_backward(matrices, result)
+        return result
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        matrices, latents = ctx.saved_tensors
+        *earlier, last = gradient.unbind(1)
+        found = [last]
+        for matrix, own in zip(reversed(matrices.unbind(1)), reversed(earlier), strict=True):
+            found.append(own + _times(matrix.mT, found[-1]))
+        whole = torch.stack(found[::-1], dim=1)
+        return whole[:, 1:].unsqueeze(-1) * latents[:, :-1].unsqueeze(-2), whole[:, 0]
 
 
 def _scan(matrices: Tensor, first: Tensor) -> Tensor:

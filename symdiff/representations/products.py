@@ -20,13 +20,24 @@ def plane_product(A: Float[Tensor, "b c n"], B: Float[Tensor, "c d n"]) -> Float
     return product
 
 
+def add_plane_product(
+    A: Float[Tensor, "b c n"], B: Float[Tensor, "c d n"], onto: Float[Tensor, "b d n"] | None = None
+) -> Float[Tensor, "b d n"]:
+    """``A B``, added to `onto` in place if that is given; without a derivative."""
+    first = 0 if onto is not None else 1
+    total = A[:, :1] * B[:1] if onto is None else onto
+    for j in range(first, A.shape[1]):
+        total.addcmul_(A[:, j : j + 1], B[j : j + 1])
+    return total
+
+
 class _Product(torch.autograd.Function):
     """Its derivative is two products again, where differentiating the sum writes out every term of it."""
 
     @staticmethod
     def forward(ctx: Any, A: Tensor, B: Tensor) -> Tensor:
         ctx.save_for_backward(A, B)
-        return (A.unsqueeze(2) * B.unsqueeze(0)).sum(1)
+        return add_plane_product(A, B)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:

@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from symdiff.perceptron import at_once, many_perceptrons
+
 
 class SeparateNetworks(nn.Module):
     """k networks with two hidden layers of rectifiers, one a block; a layer of all is one tensor ``[k, in, out]``.
@@ -35,6 +37,8 @@ class SeparateNetworks(nn.Module):
     def forward(self, features: Float[Tensor, "*batch f"]) -> list[Tensor]:
         """Outputs ``[..., count, b*b]``, one tensor for each run of blocks."""
         flat = features.flatten(0, -2)
+        if at_once(flat):
+            return [part.movedim(0, 1).unflatten(0, features.shape[:-1]) for part in self._each_by_itself(flat)]
         x = flat.expand(sum(self.counts), *flat.shape)
         for weight, bias in zip(self.weights, self.biases, strict=True):
             x = torch.baddbmm(bias, x, weight).relu()
@@ -42,6 +46,15 @@ class SeparateNetworks(nn.Module):
             torch.baddbmm(bias, part, weight).movedim(0, 1).unflatten(0, features.shape[:-1])
             for part, weight, bias in zip(x.split(self.counts), self.last_weights, self.last_biases, strict=True)
         ]
+
+    def _each_by_itself(self, features: Tensor) -> list[Tensor]:
+        """Outputs ``[count, n, b*b]`` of the runs."""
+        hidden = [
+            [(w, b) for w, b in zip(weight.split(self.counts), bias.split(self.counts), strict=True)]
+            for weight, bias in zip(self.weights, self.biases, strict=True)
+        ]
+        last = zip(self.last_weights, self.last_biases, strict=True)
+        return [many_perceptrons(features, layers) for layers in zip(*hidden, last, strict=True)]
 
     def one(self, i: int, features: Float[Tensor, "*batch f"]) -> Float[Tensor, "*batch o"]:
         """Outputs of network `i` alone, layer by layer."""

@@ -9,6 +9,7 @@ exponential", Theorem 2.4.
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import Any
 
 import torch
@@ -20,6 +21,12 @@ _SERIES_UP_TO = 0.5
 # (C - S)/q = sum_j (2j+2)/(2j+3)! q^j: the difference cancels for small q, the series does not.
 _SERIES = tuple((2 * j + 2) / math.factorial(2 * j + 3) for j in range(9))
 _TINY = 1e-150
+
+_SMALL = 4.0
+"""Largest |q| of a batch up to which series of all three functions serve for all of it, in one product."""
+
+_TERMS = 14
+"""Of those series; the first left out is below 4^14/28! = 1e-21."""
 
 
 def exponential_2x2(X: Float[Tensor, "*batch 2 2"]) -> Float[Tensor, "*batch 2 2"]:
@@ -36,22 +43,27 @@ class _Exponential(torch.autograd.Function):
         a, b, c, d = X.double().flatten(-2).movedim(-1, 0).contiguous()
         h, delta = (a + d) * 0.5, (a - d) * 0.5
         q = torch.addcmul(delta * delta, b, c)
-        even, odd = _even_and_odd(h, q)
-        ctx.save_for_backward(h, delta, b, c, q, even, odd)
+        slope = None
+        if _is_small(q):
+            even, odd, slope = _by_series(h, q)
+        else:
+            even, odd = _even_and_odd(h, q)
+        ctx.save_for_backward(h, delta, b, c, q, even, odd, slope)
         diagonal = odd * delta
         return _blocks(even + diagonal, odd * b, odd * c, even - diagonal).to(X.dtype)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        _, delta, b, c, q, even, odd = ctx.saved_tensors
-        h = ctx.saved_tensors[0]
+        h, delta, b, c, q, even, odd, slope = ctx.saved_tensors
         g00, g01, g10, g11 = gradient.double().flatten(-2).movedim(-1, 0).contiguous()
         trace, skew = g00 + g11, g00 - g11
         along = skew * delta + g01 * b + g10 * c
         # dC/dq = S/2 and dS/dq = (C - S)/2q.
+        if slope is None:
+            slope = _slope(h, q, even, odd)
         of_h = even * trace + odd * along
-        of_q = 0.5 * (odd * trace + _slope(h, q, even, odd) * along)
+        of_q = 0.5 * (odd * trace + slope * along)
         half_delta = torch.addcmul(0.5 * odd * skew, delta, of_q)
         of_a, of_d = 0.5 * of_h + half_delta, 0.5 * of_h - half_delta
         of_b, of_c = torch.addcmul(odd * g01, c, of_q), torch.addcmul(odd * g10, b, of_q)
@@ -61,6 +73,30 @@ class _Exponential(torch.autograd.Function):
 def _blocks(a: Tensor, b: Tensor, c: Tensor, d: Tensor) -> Tensor:
     blocks: Tensor = torch.stack([a, b, c, d], -1).unflatten(-1, (2, 2))
     return blocks
+
+
+def _is_small(q: Tensor) -> bool:
+    """Asked on the CPU alone: elsewhere the answer would be waited for."""
+    return q.device.type == "cpu" and q.numel() > 0 and float(torch.linalg.vector_norm(q, torch.inf)) <= _SMALL
+
+
+def _by_series(h: Tensor, q: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """``e^h`` times C(q), S(q) and (C - S)/q, each a series in q."""
+    powers = q.new_ones(_TERMS, q.numel())
+    torch.cumprod(q.reshape(1, -1).expand(_TERMS - 1, -1), 0, out=powers[1:])
+    even, odd, slope = (_coefficients() @ powers).mul_(h.exp().reshape(-1)).unflatten(-1, q.shape)
+    return even, odd, slope
+
+
+@cache
+def _coefficients() -> Tensor:
+    """Of q^j: 1/(2j)!, 1/(2j+1)! and (2j+2)/(2j+3)!, ``[3, terms]``."""
+    rows = [
+        (1 / math.factorial(2 * j), 1 / math.factorial(2 * j + 1), (2 * j + 2) / math.factorial(2 * j + 3))
+        for j in range(_TERMS)
+    ]
+    with torch.inference_mode(False):
+        return torch.tensor(rows, dtype=torch.float64).t().contiguous()
 
 
 def _even_and_odd(h: Tensor, q: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,128 @@
+"""What this machine can do at most, measured in the process whose figures it is to judge.
+
+Arithmetic is that of a large matrix product, memory that of a large copy, files that of one written or read in a row.
+Everything is measured once, at the first question, and printed with the machine.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks.measure import device, seconds
+
+PRODUCT = 1024
+"""Size of the product: its operands fit no cache but the last, and it is 1000 times their numbers of arithmetic."""
+
+COPIED = 2**26
+"""Bytes of the copy and of the file: more than a cache holds."""
+
+_measured: dict[str, float] = {}
+
+
+@cache
+def arithmetic(dtype: torch.dtype = torch.float32) -> float:
+    """FLOP/s of a matrix product."""
+    A = torch.randn(PRODUCT, PRODUCT, dtype=dtype, device=device())
+    out = torch.empty_like(A)
+    return _kept(
+        f"peak GFLOP/s, {str(dtype).removeprefix('torch.')}", 2 * PRODUCT**3 / _cpu(lambda: torch.mm(A, A, out=out))
+    )
+
+
+@cache
+def memory() -> float:
+    """Bytes/s of a copy, read and written counted both."""
+    source = torch.zeros(COPIED // 4, device=device())
+    target = torch.empty_like(source)
+    return _kept("memory GB/s", 2 * COPIED / _cpu(lambda: target.copy_(source)))
+
+
+@cache
+def writing() -> float:
+    """Bytes/s of a file written in a row and brought to the disk, where temporary files are."""
+    return _kept("written GB/s", _of_file(write=True))
+
+
+@cache
+def reading() -> float:
+    """Bytes/s of a file read in a row that is in the page cache."""
+    return _kept("read GB/s", _of_file(write=False))
+
+
+@cache
+def reading_disk() -> float:
+    """Bytes/s of a file read in a row that was dropped from the page cache."""
+    return _kept("read from disk GB/s", _of_file(write=False, drop=True))
+
+
+def share(spent: float, flops: float = 0.0, moved: float = 0.0, dtype: torch.dtype = torch.float32) -> float:
+    """Of `spent` seconds, the share that arithmetic or memory needs at least: the larger of the two, in percent.
+
+    Parameters
+    ----------
+    flops
+        Operations, those of a multiplication and an addition counted as two.
+    moved
+        Bytes that are read once and written once at least.
+    """
+    least = max(flops / arithmetic(dtype) if flops else 0.0, moved / memory() if moved else 0.0)
+    return 100 * least / spent
+
+
+def counted(call: Callable[[], Any]) -> float:
+    """FLOP of the products and convolutions of a call, counted by torch and not timed."""
+    with FlopCounterMode(display=False) as counter:
+        call()
+    return float(counter.get_total_flops())
+
+
+def measured() -> dict[str, float]:
+    """The limits asked for so far, in units of 10^9 a second."""
+    return dict(_measured)
+
+
+def _kept(name: str, rate: float) -> float:
+    _measured[name] = round(rate / 1e9, 2)
+    return rate
+
+
+def _cpu(call: Callable[[], object]) -> float:
+    """Seconds of a call: of the processor on the CPU with one thread, which others on the machine do not lengthen."""
+    if device() != "cpu" or torch.get_num_threads() > 1:
+        return seconds(call)
+    call()
+    spent = []
+    for _ in range(7):
+        start = time.process_time()
+        call()
+        spent.append(time.process_time() - start)
+    return min(spent)
+
+
+def _of_file(write: bool, drop: bool = False) -> float:
+    content = os.urandom(2**20) * (COPIED // 2**20)
+    rates = []
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "file"
+        for _ in range(4):
+            start = time.perf_counter()
+            with file.open("wb") as stream:
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+                written = time.perf_counter() - start
+                if drop:
+                    os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+            start = time.perf_counter()
+            file.read_bytes()
+            rates.append(COPIED / (written if write else time.perf_counter() - start))
+    return max(rates)
