@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from symdiff.closed_form import fit_linear_decoder, principal_components
 from symdiff.errors import ConfigError
 from symdiff.hae import HAE, Decoder, Encoder, LossNorm
-from symdiff.objective import Objective, Recipe, published_objective
+from symdiff.objective import Objective, Recipe, Weight, published_objective
 from symdiff.representations import LieRepresentation, MLPRepresentation, Representation
 from symdiff.trajectories import Sequences, Trajectories
 
@@ -314,10 +314,12 @@ class GroupFamily(ABC):
         """How models are trained."""
         return Recipe()
 
-    def objective(self, model: HAE, data: Sequences, penalty: float, decoding: bool = True) -> Objective:
+    def objective(self, model: HAE, data: Sequences, penalty: Weight, decoding: bool = True) -> Objective:
         """``L_rec + gamma L_pred + penalty * (homomorphism penalty)`` (Keurti et al. 2023, Eq. 4, and the penalty).
 
-        Where `decoding` is False, which only a recipe asks for, L_rec is left out.
+        Where `decoding` is False, which only a recipe asks for, L_rec is left out. On a GPU `penalty` is a tensor, and
+        a step is repeated without being computed in Python: no value of a tensor may be looked at
+        (`symdiff.objective.is_present` asks whether a term is there).
         """
         return published_objective(self.options, model, data, penalty, decoding)
 

@@ -64,8 +64,9 @@ class LinearisedRun(Run):
         if at is None or self.denoiser is None:
             raise TypeError("a linearised run needs a family that linearises, and a model")
         with self.phase("linearise"):
-            model, seed = self.denoiser.to("cpu"), self.config.seed
-            parts = linear_parts(model, self.recording, at, seed=seed, progress=self.progress.update)
+            model, seed = self.denoiser, self.config.seed
+            device = "cpu" if self.device.type == "mps" else self.device  # which has no float64
+            parts = linear_parts(model, self.recording, at, seed=seed, device=device, progress=self.progress.update)
         with self.phase("decompose"):
             try:
                 return split_steps(

@@ -24,6 +24,15 @@ class Objective(NamedTuple):
     penalty: Tensor
 
 
+Weight = float | Tensor
+"""Of a term of the loss: a number, or a tensor of no dimensions on the device, whose value nobody looks at."""
+
+
+def is_present(weight: Weight) -> bool:
+    """Whether a term of this weight is part of the loss: not if it is the number 0."""
+    return isinstance(weight, Tensor) or weight != 0
+
+
 @dataclass(frozen=True)
 class Recipe:
     """How a family is trained.
@@ -71,7 +80,7 @@ class _Weights(Protocol):
 
 
 def published_objective(
-    options: _Weights, model: HAE, data: Sequences, penalty: float, decoding: bool = True, *, plain: bool = False
+    options: _Weights, model: HAE, data: Sequences, penalty: Weight, decoding: bool = True, *, plain: bool = False
 ) -> Objective:
     """``L_rec + gamma L_pred + penalty * (homomorphism penalty)`` (Keurti et al. 2023, Eq. 4, and the penalty).
 
@@ -79,6 +88,8 @@ def published_objective(
     ----------
     options
         ``loss_norm`` and ``gamma``.
+    penalty
+        Weight of the homomorphism penalty, which is part of the loss where it `is_present`.
     decoding
         Whether L_rec is part of the loss.
     plain
@@ -87,7 +98,7 @@ def published_objective(
     of = plain_losses if plain else losses
     prediction, reconstruction = of(model, data.observations, data.actions, options.loss_norm)
     elements = data.actions.flatten(0, 1)
-    if not penalty:
+    if not is_present(penalty):
         bent = prediction.new_zeros(())
     else:
         bent = plain_penalty(model.representation, elements) if plain else model.representation.penalty(elements)

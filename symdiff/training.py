@@ -15,8 +15,9 @@ from symdiff.checkpoint import Checkpoint
 from symdiff.errors import ConfigError, DivergedError, NonFiniteError
 from symdiff.groups import GroupFamily
 from symdiff.hae import HAE
-from symdiff.objective import Objective, Recipe, published_objective
+from symdiff.objective import Objective, Recipe, Weight, published_objective
 from symdiff.plain import plain_clip
+from symdiff.static_step import StaticStep, recorder_of
 from symdiff.trajectories import Sequences, Trajectories, affordable
 from symdiff.trajectories.stream import AHEAD, prefetched
 
@@ -123,6 +124,7 @@ def train_stage(
     on_line: Callable[[dict[str, Any]], None] | None = None,
     ahead: int = AHEAD,
     plain: bool = False,
+    static: bool | None = None,
 ) -> Outcome:
     """Train `model` in place and leave it with the weights that did best on validation sequences.
 
@@ -141,6 +143,9 @@ def train_stage(
         Batches a thread makes ahead; 0 for none. The result does not depend on it.
     plain
         Take every step as the algorithm is written (`symdiff.plain`); slower, with the same result up to rounding.
+    static
+        Take the steps on fixed buffers (`symdiff.static_step`), on CUDA recorded and repeated; by default everywhere
+        but on the CPU, and never with `plain`.
 
     Raises
     ------
@@ -166,20 +171,22 @@ def train_stage(
     else:
         model.load_state_dict(saved["model"])
         optimiser.load_state_dict(saved["optimiser"])
+        for group in optimiser.param_groups:
+            group["capturable"] = False  # it was saved on a GPU, perhaps, and is gone on with elsewhere
         step, start, weights, history = saved["step"], saved["start"], saved["weights"], saved["history"]
         best = (saved["best"], saved["best_step"])
     tell = on_line or _ignore
     for line in history:
         tell(line)
     reason = f"step budget of {stage.steps} spent"
+    take = _steps(
+        model, optimiser, objective, stage, recipe, plain, data.device.type != "cpu" if static is None else static
+    )
     with prefetched(data.batch, range(step, stage.steps), data.device, 0 if plain else ahead) as batches:
         while step < stage.steps:
             rate = _schedule(step, stage, recipe)
-            for group in optimiser.param_groups:
-                group["lr"] = rate * group["scale"]
             decoding = step >= recipe.without_decoder * stage.steps
-            terms = objective(model, next(batches), stage.penalty * step / stage.steps, decoding)
-            descend(model, optimiser, terms, recipe.clip_norm, plain)
+            terms = take(next(batches), rate, stage.penalty * step / stage.steps, decoding)
             step += 1
             if step % LOG_EVERY == 0 or step == stage.steps:
                 loss = _finite(float(terms.loss.detach()), stage, step)
@@ -209,6 +216,32 @@ def train_stage(
     if best[1] == 0 and step:
         reason += "; the start was not improved on and is kept"
     return Outcome(reason, best[1], start, best[0], step, history)
+
+
+def _steps(
+    model: HAE,
+    optimiser: torch.optim.Optimizer,
+    objective: Callable[..., Objective],
+    stage: Stage,
+    recipe: Recipe,
+    plain: bool,
+    static: bool,
+) -> Callable[[Sequences, float, float, bool], Objective]:
+    """What takes a step: on a batch, at a learning rate, with a weight of the penalty, decoding or not."""
+
+    def take(batch: Sequences, penalty: Weight, decoding: bool) -> Objective:
+        terms = objective(model, batch, penalty, decoding)
+        descend(model, optimiser, terms, recipe.clip_norm, plain)
+        return terms
+
+    def eagerly(batch: Sequences, rate: float, penalty: float, decoding: bool) -> Objective:
+        for group in optimiser.param_groups:
+            group["lr"] = rate * group["scale"]
+        return take(batch, penalty, decoding)
+
+    if plain or not static:
+        return eagerly
+    return StaticStep(take, model, optimiser, recorder_of(next(model.parameters()).device), stage.name)
 
 
 def descend(

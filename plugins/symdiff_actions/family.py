@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from symdiff.errors import ConfigError, SequencesError, UnknownLawError
 from symdiff.groups import FamilyOptions, GroupFamily
 from symdiff.hae import HAE, Decoder, Encoder
-from symdiff.objective import Objective, Recipe, cross_entropy, latent_spread
+from symdiff.objective import Objective, Recipe, Weight, cross_entropy, is_present, latent_spread
 from symdiff.representations import LieRepresentation, MLPRepresentation, Representation, SkewLieRepresentation
 from symdiff.trajectories import ObservedSequences, Sequences, Trajectories
 from symdiff_actions.networks import ConvDecoder, ConvEncoder, OnSphere, Probabilities, halvings
@@ -215,7 +215,7 @@ class ActionsFamily(GroupFamily):
             tuning=0.0,
         )
 
-    def objective(self, model: HAE, data: Sequences, penalty: float, decoding: bool = True) -> Objective:
+    def objective(self, model: HAE, data: Sequences, penalty: Weight, decoding: bool = True) -> Objective:
         """``L_rec + gamma L_pred + spread |m E[h h^T] - I|^2 + penalty * (homomorphism penalty)``.
 
         While nothing is decoded the mean of the latents is kept at 0, too (`latent_spread`). Prediction and
@@ -228,7 +228,11 @@ class ActionsFamily(GroupFamily):
         loss = self.options.gamma * prediction
         if self.options.spread:
             loss = loss + self.options.spread * latent_spread(latents.flatten(0, 1), centred=not decoding)
-        bent = model.representation.penalty(data.actions.flatten(0, 1)) if penalty else prediction.new_zeros(())
+        bent = (
+            model.representation.penalty(data.actions.flatten(0, 1))
+            if is_present(penalty)
+            else prediction.new_zeros(())
+        )
         loss = loss + penalty * bent
         reconstruction = prediction.new_zeros(())
         if decoding:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Literal, NamedTuple
 
 import torch
@@ -132,7 +132,7 @@ class PlaneGroup:
 
     def snapped(self, g: Float[Tensor, "*batch 2 2"]) -> Float[Tensor, "*batch 2 2"]:
         """The nearest element of a finite group; `g` itself otherwise."""
-        return self.elements.to(g)[self.index(g)] if self.finite else g
+        return _elements(self, g.dtype, g.device)[self.index(g)] if self.finite else g
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> Float[Tensor, "n 2 2"]:
         """`n` elements, uniform under the Haar measure, in float64."""
@@ -144,6 +144,13 @@ class PlaneGroup:
             return g
         flip = torch.randint(2, (n, 1), generator=generator) * -2.0 + 1
         return g * torch.cat([flip, torch.ones_like(flip)], dim=1)[:, None].double()
+
+
+@cache
+def _elements(group: PlaneGroup, dtype: torch.dtype, device: torch.device) -> Float[Tensor, "n 2 2"]:
+    """The elements of a finite group; kept on the device, because a copy to it waits for it."""
+    with torch.inference_mode(False):
+        return group.elements.to(device, dtype, copy=True)
 
 
 def rotation(angle: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch 2 2"]:

@@ -7,7 +7,7 @@ the spread over images gives an interval, and a term may stand for others (`symd
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -89,22 +89,27 @@ def denoising_errors(
     """
     denoiser = denoiser.to(device)
     generator = torch.Generator().manual_seed(seed)
+    place = "cpu" if torch.device(device).type == "mps" else device  # which has no float64
     exact = images.to(torch.float64)
     size = max(1, AT_ONCE // images[0].numel())
 
-    def estimate(t: int) -> Tensor:
+    def estimates(t: int) -> Iterator[Tensor]:
         noise = torch.randn(images.shape, generator=generator, dtype=images.dtype)
-        x = q_sample(denoiser.schedule, images, t, noise)
-        x0hat = torch.cat([denoiser.denoise(part.to(device), t).cpu() for part in x.split(size)])
-        return (x0hat.clamp(-1, 1) if clip else x0hat).to(torch.float64)
+        for part in q_sample(denoiser.schedule, images, t, noise).split(size):
+            x0hat = denoiser.denoise(part.to(device), t).to(place, torch.float64)
+            yield x0hat.clamp(-1, 1) if clip else x0hat
+
+    def errors(t: int) -> Tensor:
+        pairs = zip(exact.split(size), estimates(t), strict=True)
+        return torch.cat([(part.to(place) - x0hat).square().flatten(1).mean(1) for part, x0hat in pairs])
 
     found = []
     for t in times.t:
-        found.append((exact - estimate(int(t))).square().flatten(1).mean(1))
+        found.append(errors(int(t)))
         if on_time is not None:
             on_time(len(found), len(times.t))
-    squared = torch.stack(found)
-    return Errors(times, squared, exact, estimate(1), denoiser.schedule, clip)
+    squared = torch.stack(found).cpu()
+    return Errors(times, squared, exact, torch.cat([part.cpu() for part in estimates(1)]), denoiser.schedule, clip)
 
 
 @dataclass(frozen=True, eq=False)

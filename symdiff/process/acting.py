@@ -118,11 +118,20 @@ def exchanged(family: GroupFamily, x: Tensor) -> Tensor:
 
 
 class Asked:
-    """A model that is asked on its device for states on the CPU, where groups act."""
+    """A model that is asked on its device.
+
+    Attributes
+    ----------
+    device
+        Where the model is.
+    place
+        Where groups act on its states: on the same device, unless it has no float64.
+    """
 
     def __init__(self, denoiser: Denoiser, device: torch.device | str = "cpu") -> None:
         self.denoiser = denoiser.to(device)
         self.device = torch.device(device)
+        self.place = torch.device("cpu") if self.device.type == "mps" else self.device
 
     @property
     def dtype(self) -> torch.dtype:

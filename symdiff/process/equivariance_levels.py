@@ -45,7 +45,8 @@ def equivariance_levels(
     lie: list[list[Figure]] = []
     differentiable = True
     for done, i in enumerate(levels):
-        t, x = trajectories.time(i), trajectories.states[:, i].to(model.dtype) / float(trajectories.scale[i])
+        t = trajectories.time(i)
+        x = trajectories.states[:, i].to(model.place, model.dtype) / float(trajectories.scale[i])
         energy = {"state": x, "denoised": trajectories.denoised[:, i]}
         lost = {name: _lost(family, value) for name, value in energy.items()}
         moved = move(family, model, x, t, elements, exact=not partial(family, x))
@@ -53,7 +54,7 @@ def equivariance_levels(
         entry["step"] = _step(family, moved, trajectories, i, judge)
         entry["random"] = None
         if untrained is not None:
-            null = move(family, Asked(untrained), x.float(), t, elements, exact=True)
+            null = move(family, Asked(untrained, model.device), x.float(), t, elements, exact=True)
             entry["random"] = {key: moved_figures(null, judge, 0.0)[key]["value"] for key in ("error", "skill")}
         if family.is_lie:
             derivatives, differentiable = _lie(family, model, x, t, moved, judge, differentiable)
@@ -108,8 +109,8 @@ def _lie(
     here = x.to(model.device)
     found, exact = lie_derivative(family, model.denoiser, here, t, forward=forward)
     figures = []
-    for derivative in found.cpu():
-        square = family.observed(derivative).flatten(1).double().square().sum(1)
+    for derivative in found.to(model.place):
+        square = family.observed(derivative).flatten(1).double().square().sum(1).cpu()
         if moved.constant:
             figures.append(figure(None, None))
             continue

@@ -79,6 +79,8 @@ def move(
 
     Parameters
     ----------
+    x
+        On the device where the group acts; the distances are on the CPU.
     exact
         Whether the action is: if not, the model is also asked at states that were moved there and back, and at states
         whose part that the group does not move is another's.
@@ -104,15 +106,15 @@ def move(
             returned.append((back - still).square().sum(1))
     n = len(x)
     return Moved(
-        missed=torch.stack(missed, 1),
-        clipped=torch.stack(clipped, 1),
-        others=torch.stack(others, 1),
-        spread=(still - still.mean(0)).square().sum(1) * n / max(n - 1, 1),
-        square=still.square().sum(1),
-        noise=((_flat(family, x) - signal * still) / sigma).square().sum(1) if sigma else torch.zeros(n).to(still),
+        missed=torch.stack(missed, 1).cpu(),
+        clipped=torch.stack(clipped, 1).cpu(),
+        others=torch.stack(others, 1).cpu(),
+        spread=((still - still.mean(0)).square().sum(1) * n / max(n - 1, 1)).cpu(),
+        square=still.square().sum(1).cpu(),
+        noise=(((_flat(family, x) - signal * still) / sigma).square().sum(1) if sigma else still.new_zeros(n)).cpu(),
         gain=signal / sigma if sigma else 0.0,
-        returned=torch.stack(returned, 1) if returned else None,
-        swapped=None if exact else (_flat(family, model(exchanged(family, x), t)) - still).square().sum(1),
+        returned=torch.stack(returned, 1).cpu() if returned else None,
+        swapped=None if exact else (_flat(family, model(exchanged(family, x), t)) - still).square().sum(1).cpu(),
     )
 
 

@@ -72,25 +72,25 @@ def moved_run(
     chosen = torch.linspace(0, len(elements) - 1, count).round().long()
     values = elements.values[chosen]
     n = min(max(budget.numbers // (trajectories.steps * (count + 1) * pixels), 2), MOST, len(trajectories))
-    start = trajectories.states[:n, 0].to(model.dtype)
+    start = trajectories.states[:n, 0].to(model.place, model.dtype)
     plain = _run(model, trajectories, start, lambda y: y, seed)
     observed = family.observed(plain).flatten(1).double()
-    spread = (observed - observed.mean(0)).square().sum(1) * n / max(n - 1, 1)
+    spread = ((observed - observed.mean(0)).square().sum(1) * n / max(n - 1, 1)).cpu()
     if not float(spread.sum()) > 0:
         return {"absent": "all runs end at the same image"}
     missed = []
     for g in values.to(start):
         moved = _run(model, trajectories, start, functools.partial(_act, family, g), seed)
         missed.append(family.observed(moved - family.act(g[None], plain)).flatten(1).double().square().sum(1))
-    table = torch.stack(missed, 1)
+    table = torch.stack(missed, 1).cpu()
     judge = Judge(elements.complete and count == len(elements), seed, budget.replicates)
     floor = None
     if partial(family, start):
         there, back = values[0].to(start), family.inverse(values[0].to(start))
         returned = _run(model, trajectories, start, lambda y: _act(family, back, _act(family, there, y)), seed)
         swapped = _run(model, trajectories, start, lambda y: exchanged(family, y), seed)
-        apart = [family.observed(run - plain).flatten(1).double().square().sum() for run in (returned, swapped)]
-        floor = float(max(apart) / spread.sum())
+        apart = [float(family.observed(run - plain).flatten(1).double().square().sum()) for run in (returned, swapped)]
+        floor = max(apart) / float(spread.sum())
     names = [family.element_name(elements.values[int(i)]) for i in chosen]
     each = [figure(float(row.sum() / spread.sum()), judge.over_states(row, spread)) for row in table.T]
     return {
@@ -116,7 +116,7 @@ def _run(
     model: Asked, trajectories: Trajectories, x: Tensor, moved: Callable[[Tensor], Tensor], seed: int
 ) -> Float[Tensor, "n c h w"]:
     """The last state of runs whose first state and every noise are moved."""
-    noise = BatchNoise(seed, range(len(x)), trajectories.observation_shape, steps=trajectories.steps)
+    noise = BatchNoise(seed, range(len(x)), trajectories.observation_shape, x.device, trajectories.steps)
     clip, scale = bool(trajectories.info.get("clip")), trajectories.scale.tolist()
     P, Q, s = (
         row.tolist()

@@ -29,23 +29,6 @@ NUMBERS = 2**25
 """Numbers in the images that the models are asked for."""
 
 
-class Placed(Denoiser):
-    """A model on a device that is asked for states on the CPU, where groups act."""
-
-    def __init__(self, denoiser: Denoiser, device: torch.device | str) -> None:
-        self.inner, self.place = denoiser.to(device), torch.device(device)
-        super().__init__(denoiser.name, denoiser.shape, denoiser.schedule, denoiser.digest)
-
-    def denoise(self, x: Float[Tensor, "batch c h w"], t: int | float) -> Float[Tensor, "batch c h w"]:
-        """``x0hat``, there and back."""
-        return self.inner.denoise(x.to(self.place), t).to(x)
-
-    def to(self, device: torch.device | str) -> Denoiser:
-        """The model stays where it was placed."""
-        del device
-        return self
-
-
 def symmetrized_change(
     denoiser: Denoiser,
     family: GroupFamily,
@@ -76,15 +59,13 @@ def symmetrized_change(
         (after less before), paired by image, with interval over images; ``bits_per_dim``, the same of the bound with
         the variance ``fixed_large``; ``images``, ``elements``, ``origin``, ``clipped``, ``caution``.
     """
-    if torch.device(device).type != "cpu":
-        denoiser = Placed(denoiser, device)
     averaged = Symmetrized(denoiser, family)
     count, pixels = len(averaged.elements), data.images[0].numel()
     times = drawn_times(denoiser.schedule, TIMES * (4 if thorough else 1), seed)
     affordable = NUMBERS * (4 if thorough else 1) // ((count + 1) * (len(times.t) + 1) * pixels)
     most = min(max(affordable, FEWEST), MOST * (4 if thorough else 1))
     images = data.images[torch.randperm(len(data.images), generator=torch.Generator().manual_seed(seed))[:most]]
-    before, after = (denoising_errors(model, images, times, clip, seed) for model in (denoiser, averaged))
+    before, after = (denoising_errors(model, images, times, clip, seed, device) for model in (denoiser, averaged))
     levels = []
     for t in torch.unique(times.t).flip(0):
         here = times.t == t

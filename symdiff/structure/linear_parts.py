@@ -68,6 +68,7 @@ def linear_parts(
     at: Linearisation,
     *,
     seed: int = 0,
+    device: torch.device | str = "cpu",
     progress: Callable[[int, int], None] | None = None,
 ) -> LinearParts:
     """Linearise recorded steps at their states.
@@ -84,6 +85,8 @@ def linear_parts(
         of a step is left fixed by every symmetry of the process, up to the error of the mean.
     seed
         Of the choice of trajectories and of the random directions.
+    device
+        Where the model is asked and differentiated, in float64; what comes of it is on the CPU.
     progress
         Called with the linear parts done and to do.
 
@@ -98,9 +101,10 @@ def linear_parts(
     pixels = trajectories.states[0, 0].numel()
     chosen = torch.randperm(len(trajectories), generator=generator)[: 1 if at.at_mean else at.states].sort().values
     steps = torch.linspace(0, trajectories.steps - 1, min(at.levels, trajectories.steps)).round().long().tolist()
-    points = {i: _points(trajectories, i, chosen, at.at_mean) for i in steps}
+    points = {i: _points(trajectories, i, chosen, at.at_mean, device) for i in steps}
+    denoiser = denoiser.to(device)
     dense = pixels <= MAX_DENSE
-    basis = torch.eye(pixels, dtype=torch.float64)
+    basis = torch.eye(pixels, dtype=torch.float64, device=device)
     captured = 1.0
     if not dense:
         basis, captured = _common_subspace(denoiser, trajectories, points, at.subspace, generator)
@@ -124,17 +128,19 @@ def linear_parts(
             "no step has an invertible linear part: none is in GL(d)",
             "take more --steps: the shorter a step, the nearer its linear part is to the identity",
         )
-    matrices, offsets, step, trajectory = (torch.cat(parts) for parts in zip(*kept, strict=True))
-    return LinearParts(matrices, offsets, step, trajectory, basis, captured, tuple(left_out))
+    matrices, offsets, step, trajectory = (torch.cat(parts).cpu() for parts in zip(*kept, strict=True))
+    return LinearParts(matrices, offsets, step, trajectory, basis.cpu(), captured, tuple(left_out))
 
 
-def _points(trajectories: Trajectories, i: int, chosen: Tensor, at_mean: bool) -> tuple[Tensor, Tensor]:
+def _points(
+    trajectories: Trajectories, i: int, chosen: Tensor, at_mean: bool, device: torch.device | str
+) -> tuple[Tensor, Tensor]:
     """States before and after step i, ``[n, C, H, W]`` float64."""
     if at_mean:
         pair = [trajectories.states[:, j].double().mean(0, keepdim=True) for j in (i, i + 1)]
     else:
         pair = [trajectories.states[chosen, torch.full_like(chosen, j)].double() for j in (i, i + 1)]
-    return pair[0], pair[1]
+    return pair[0].to(device), pair[1].to(device)
 
 
 def _common_subspace(
@@ -146,7 +152,7 @@ def _common_subspace(
 ) -> tuple[Tensor, float]:
     images = []
     for i, (x, _) in points.items():
-        probes = torch.randn(len(x), PROBES, x[0].numel(), generator=generator, dtype=torch.float64)
+        probes = torch.randn(len(x), PROBES, x[0].numel(), generator=generator, dtype=torch.float64).to(x)
         images.append(jacobian_products(denoiser, x / float(trajectories.scale[i]), trajectories.time(i), probes))
     stacked = torch.cat([image.flatten(0, 1) for image in images]).T
     left, singular, _ = torch.linalg.svd(stacked, full_matrices=False)

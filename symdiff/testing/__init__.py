@@ -31,6 +31,7 @@ from symdiff.testing.model_laws import (
     assert_serialises,
 )
 from symdiff.testing.option_laws import assert_options
+from symdiff.testing.stand_in import StandIn, Transfer, stand_in_device
 from symdiff.testing.subject import Subject, made_up
 from symdiff.testing.suite import GroupFamilySuite
 from symdiff.testing.tensor_laws import assert_batches, assert_dtype_and_device_kept, assert_pure
@@ -41,7 +42,9 @@ __all__ = [
     "Law",
     "LawError",
     "NotApplicableError",
+    "StandIn",
     "Subject",
+    "Transfer",
     "assert_associative",
     "assert_batches",
     "assert_bracket",
@@ -69,4 +72,5 @@ __all__ = [
     "assert_sequences",
     "assert_serialises",
     "made_up",
+    "stand_in_device",
 ]

@@ -51,17 +51,21 @@ class Block:
         self.denoised = torch.empty(batch, denoised, *shape, dtype=dtype, device=device)
         self.kept = self.states, self.denoised
         """The same on the CPU; complete once what `send` returns has returned."""
+        if device.type != "cpu":
+            self.kept = self._on_cpu(self.states), self._on_cpu(self.denoised)
         if device.type == "cuda":
-            self.kept = self._pinned(self.states), self._pinned(self.denoised)
             self._stream = torch.cuda.Stream(device)
 
     @staticmethod
-    def _pinned(tensor: Tensor) -> Tensor:
-        return torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
+    def _on_cpu(tensor: Tensor) -> Tensor:
+        return torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=tensor.is_cuda)
 
     def send(self) -> Callable[[], object]:
         """Start the copy to the CPU of all that was computed so far; the answer waits for it to end."""
         if not self.states.is_cuda:
+            if self.states.device.type != "cpu":
+                for here, there in zip((self.states, self.denoised), self.kept, strict=True):
+                    there.copy_(here)
             return lambda: None
         computed, copied = torch.cuda.Event(), torch.cuda.Event()
         computed.record(torch.cuda.current_stream(self.states.device))

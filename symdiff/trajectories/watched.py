@@ -15,7 +15,7 @@ from symdiff.diffusion.schedule import Time
 from symdiff.errors import ModelError, NonFiniteError, RunError, SymdiffError
 
 LOOK_EVERY = 32
-"""Tensors between two looks at their sums: a look makes the CPU wait for the device."""
+"""Tensors between two looks at their sums, each of which is a copy from the device."""
 
 
 class _Noted(NamedTuple):
@@ -24,15 +24,25 @@ class _Noted(NamedTuple):
     t: Time
 
 
+class _Sent(NamedTuple):
+    """What was wrong in tensors noted earlier, on its way to the CPU."""
+
+    noted: list[_Noted]
+    wrong: Tensor
+    there: torch.cuda.Event | None
+
+
 class FiniteWatch:
     """Finds the first tensor of a run that is NaN or infinite, without waiting for the device at every one.
 
     One reduction a tensor: any NaN or infinity makes the sum over a trajectory so, and a sum that overflows is no
-    better. The sums are looked at every now and then, and named by where they came from.
+    better. The sums are looked at every now and then, and named by where they came from. On CUDA they are looked at
+    when the next ones are sent, so that a run waits for nothing.
     """
 
     def __init__(self) -> None:
         self._noted: list[_Noted] = []
+        self._sent: _Sent | None = None
 
     def note(self, tensor: Float[Tensor, "batch c h w"], subject: str, t: Time) -> None:
         """Take a tensor into account.
@@ -44,15 +54,37 @@ class FiniteWatch:
         """
         self._noted.append(_Noted(tensor.flatten(1).sum(1), subject, t))
         if len(self._noted) >= LOOK_EVERY:
-            self.look()
+            self._look_at_sent()
+            self._send()
+            if self._sent is not None and self._sent.there is None:
+                self._look_at_sent()
 
     def look(self) -> None:
         """Raise `NonFiniteError`, naming the first tensor, if one noted since the last look is NaN or infinite."""
+        self._look_at_sent()
+        self._send()
+        self._look_at_sent()
+
+    def _send(self) -> None:
+        """Begin to copy what is wrong in the tensors noted."""
         noted, self._noted = self._noted, []
         if not noted:
             return
-        wrong = (~torch.stack([tensor.sums for tensor in noted]).isfinite()).sum(1).tolist()
-        for (sums, subject, t), count in zip(noted, wrong, strict=True):
+        wrong = (~torch.stack([tensor.sums for tensor in noted]).isfinite()).sum(1)
+        there = None
+        if wrong.is_cuda:
+            on_cpu = torch.empty(wrong.shape, dtype=wrong.dtype, pin_memory=True)
+            wrong, there = on_cpu.copy_(wrong, non_blocking=True), torch.cuda.Event()
+            there.record(torch.cuda.current_stream(noted[0].sums.device))
+        self._sent = _Sent(noted, wrong, there)
+
+    def _look_at_sent(self) -> None:
+        sent, self._sent = self._sent, None
+        if sent is None:
+            return
+        if sent.there is not None:
+            sent.there.synchronize()
+        for (sums, subject, t), count in zip(sent.noted, sent.wrong.tolist(), strict=True):
             if count:
                 raise NonFiniteError(
                     f"{subject} (timestep {t}) is NaN or infinite in {count} of {len(sums)} trajectories",
@@ -62,6 +94,7 @@ class FiniteWatch:
     def forget(self) -> None:
         """Begin anew, whatever was noted."""
         self._noted.clear()
+        self._sent = None
 
 
 class Watched:

@@ -11,7 +11,7 @@ from symdiff.diffusion.denoisers import HeldOut, load_denoiser
 from symdiff.errors import ConfigError
 from symdiff.process import equivariance
 from symdiff.process.acting import Budget
-from symdiff.process.symmetrized import Placed, symmetrized_change
+from symdiff.process.symmetrized import symmetrized_change
 from tests.process.acting import Circle, SampledTurns, Turns, TurnsAndFlips
 from tests.process.subjects import Linear, draw, quarter_turn_mixture, recording
 
@@ -82,12 +82,3 @@ def test_a_group_of_unknown_elements_or_of_other_images_is_refused() -> None:
         symdiff.symmetrize(denoiser, SampledTurns(denoiser.shape))
     with pytest.raises(ConfigError, match="acts on images of shape"):
         symdiff.symmetrize(denoiser, Circle((2, 4, 4)))
-
-
-def test_a_model_placed_on_a_device_answers_where_it_is_asked() -> None:
-    denoiser = quarter_turn_mixture()
-    placed = Placed(denoiser, "cpu")
-    x = draw(3, 1, 4, 4)
-    assert torch.equal(placed.denoise(x, 100), denoiser.denoise(x, 100))
-    assert placed.to("cpu") is placed
-    assert placed.digest == denoiser.digest

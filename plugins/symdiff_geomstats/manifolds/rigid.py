@@ -19,9 +19,9 @@ from symdiff_geomstats.manifolds import skew
 from symdiff_geomstats.manifolds.base import Manifold
 from symdiff_geomstats.manifolds.rotations import (
     angles,
+    determined,
     orthogonalised,
     orthogonality_defect,
-    refuse_undetermined,
     rotation_exp,
     rotation_log,
     skew_basis,
@@ -55,8 +55,7 @@ class RigidMotions(Manifold):
         turn, move = X[..., : self.n, : self.n], X[..., : self.n, self.n :]
         if self.n <= 3:
             return _rigid(skew.rotation(turn), skew.mean_rotation(turn) @ move)
-        refuse_undetermined(turn)
-        A = matrix_exponential(X)
+        A = matrix_exponential(_algebra(determined(turn), move))
         return _rigid(orthogonalised(A[..., : self.n, : self.n]), A[..., : self.n, self.n :])
 
     def log(self, A: Float[Tensor, "*batch s s"]) -> Float[Tensor, "*batch s s"]:

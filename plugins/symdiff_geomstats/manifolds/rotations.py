@@ -33,22 +33,33 @@ def rotation_exp(X: Float[Tensor, "*batch n n"]) -> Float[Tensor, "*batch n n"]:
     Raises
     ------
     NonFiniteError
-        An angle is so large that its own rounding is a visible part of a turn (n of 4 and above).
+        An angle is so large that its own rounding is a visible part of a turn (n of 4 and above); as `determined`.
     """
     if X.shape[-1] <= 3:
         return skew.rotation(X)
-    refuse_undetermined(X)
-    return orthogonalised(matrix_exponential(X))
+    return orthogonalised(matrix_exponential(determined(X)))
 
 
-def refuse_undetermined(X: Float[Tensor, "*batch s s"]) -> None:
-    """Raise `NonFiniteError` where angles are so large that their own rounding is a visible part of a turn."""
-    largest = float(X.detach().abs().sum(-1).amax()) if X.numel() else 0.0
-    if math.isfinite(largest) and largest * torch.finfo(X.dtype).eps > 1e-2:
+def determined(X: Float[Tensor, "*batch s s"]) -> Float[Tensor, "*batch s s"]:
+    """`X` itself, whose angles are not so large that their own rounding is a visible part of a turn.
+
+    On a GPU, which is not waited for, those that are become NaN.
+
+    Raises
+    ------
+    NonFiniteError
+        On the CPU, if one is.
+    """
+    size, most = X.detach().abs().sum(-1), 1e-2 / torch.finfo(X.dtype).eps
+    if X.device.type != "cpu":
+        return X.masked_fill((size.amax(-1) > most)[..., None, None], torch.nan)
+    largest = float(size.amax()) if X.numel() else 0.0
+    if math.isfinite(largest) and largest > most:
         raise NonFiniteError(
             f"a rotation by {largest:.3g} is not determined in {str(X.dtype).removeprefix('torch.')}",
             "lower -o learning_rate, or look for extreme steps in the recording",
         )
+    return X
 
 
 def orthogonalised(R: Float[Tensor, "*batch n n"]) -> Float[Tensor, "*batch n n"]:
