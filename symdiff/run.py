@@ -70,7 +70,7 @@ class Run(ABC):
     model_absent: str = ""
     model_caveats: list[str] = field(default_factory=list)
     family: GroupFamily = field(init=False)
-    _described: Beside[dict[str, Any]] | None = None
+    _described: Beside[dict[str, Any]] | None = field(default=None, init=False)
 
     @abstractmethod
     def answer(self, caught: Callable[[], list[str]], earlier: Result | None) -> Result:

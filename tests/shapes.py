@@ -6,6 +6,7 @@ nine functions of ten whose annotations name no shapes, beartype alone finds the
 
 from __future__ import annotations
 
+import builtins
 import inspect
 import re
 from collections.abc import Callable
@@ -28,10 +29,19 @@ def jaxtyped(*, typechecker: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def names_shapes(function: Callable[..., Any]) -> bool:
-    """Whether an annotation of `function` has a name that stands for a type of jaxtyping, or for one made of it."""
-    text = " ".join(str(annotation) for annotation in inspect.get_annotations(function).values())
-    values = (inspect.unwrap(function).__globals__.get(name) for name in re.findall(r"\w+", text))
-    return any("jaxtyping" in f"{getattr(value, '__module__', '')} {value!r}" for value in values if value is not None)
+    """Whether an annotation of `function` has a type of jaxtyping, one made of it, or a name not known yet."""
+    namespace = {**vars(builtins), **function.__globals__, function.__qualname__.split(".")[0]: None}
+    for annotation in inspect.get_annotations(function).values():
+        if not isinstance(annotation, str):
+            values = [annotation]
+        else:
+            names = re.findall(r"(?<![\w.])[^\W\d]\w*", annotation)
+            if not namespace.keys() >= set(names):  # imported for type checkers only, or defined further down
+                return True
+            values = [namespace[name] for name in names]
+        if any("jaxtyping" in f"{getattr(value, '__module__', '')} {value!r}" for value in values):
+            return True
+    return False
 
 
 def check_shapes(packages: list[str]) -> None:

@@ -191,7 +191,7 @@ def test_a_blind_representation_is_not_called_a_homomorphism_worth_having(tmp_pa
 
 @pytest.mark.parametrize("gauge", ["v", "eps", "x0"])
 def test_the_singular_step_of_gauge_x0_is_a_failed_guarantee(tmp_path: Path, gauge: str) -> None:
-    result = analyze(small(options={"gauge": gauge}), tmp_path / "run")
+    result = analyze(small(options={"gauge": gauge}, steps=8, train_steps=10, latent=4), tmp_path / "run")
     [row] = [row for row in result.guarantees if row.condition == "every element in GL"]
     assert row.status == ("fail" if gauge == "x0" else "pass")
     assert any("not in GL(d+1)" in warning for warning in result.warnings) == (gauge == "x0")
@@ -211,7 +211,7 @@ def test_the_singular_step_of_gauge_x0_is_a_failed_guarantee(tmp_path: Path, gau
     ids=str,
 )
 def test_every_form_goes_all_the_way(tmp_path: Path, options: dict[str, object]) -> None:
-    result = analyze(small(options=options), tmp_path / "run")
+    result = analyze(small(options=options, steps=12, train_steps=20), tmp_path / "run")
     form_asked = options.get("rho", "lie-projected")
     assert next(iter(result.forms)) == form_asked
     assert result.diagnostics["homomorphism_error"].value is not None
@@ -220,7 +220,7 @@ def test_every_form_goes_all_the_way(tmp_path: Path, options: dict[str, object])
 
 
 def test_forms_are_compared_on_request(tmp_path: Path) -> None:
-    result = analyze(small(compare_forms=True), tmp_path / "run")
+    result = analyze(small(compare_forms=True, steps=12, train_steps=20), tmp_path / "run")
     assert list(result.forms) == ["lie-projected", "start", "lie", "mlp", "exact", "exact-blocks", "pca"]
     assert form(result, "mlp", "homomorphism_error") > form(result, "lie-projected", "homomorphism_error")
 

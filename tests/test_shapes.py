@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jaxtyping
 import pytest
@@ -15,6 +15,9 @@ from symdiff.decomposition.sylvester import commutators
 from symdiff.diagnostics.gauge import gauge_of
 from symdiff.result import Estimate
 from tests.shapes import names_shapes
+
+if TYPE_CHECKING:
+    from symdiff.config import RunConfig as NotImported
 
 Pictures = Float[Tensor, "n h w"]
 
@@ -31,8 +34,15 @@ def shaped_by_a_name(x: Pictures) -> int:
     return len(x)
 
 
+def of_type_checkers(x: NotImported) -> int:
+    return 0
+
+
+FUNCTIONS = (plain, shaped, shaped_by_a_name, of_type_checkers)
+
+
 def test_only_functions_that_name_shapes_are_bound_to_them() -> None:
-    assert [names_shapes(function) for function in (plain, shaped, shaped_by_a_name)] == [False, True, True]
+    assert [names_shapes(function) for function in FUNCTIONS] == [False, True, True, True]
 
 
 @pytest.mark.parametrize("arguments", [("no tensor",), (torch.ones(2), "no number")])
