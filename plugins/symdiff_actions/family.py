@@ -17,6 +17,10 @@ from symdiff.trajectories import ObservedSequences, Sequences, Trajectories
 from symdiff_actions.networks import ConvDecoder, ConvEncoder, OnSphere, Probabilities, halvings
 from symdiff_actions.options import ActionsOptions
 from symdiff_actions.representations import SkewMLPRepresentation
+from symdiff_actions.standardised import StandardisedEncoder
+
+SAMPLE = 512
+"""Observations that features are standardised on."""
 
 WARM_UP = 100
 CLIP_NORM = 100.0
@@ -39,6 +43,7 @@ class ActionsFamily(GroupFamily):
     options: ActionsOptions
     size: int = 2
     observed_actions: Tensor | None = None
+    sample_of_observations: Tensor | None = None
 
     @classmethod
     def of(cls, observation_shape: tuple[int, int, int], options: Any = None) -> GroupFamily:
@@ -69,11 +74,16 @@ class ActionsFamily(GroupFamily):
                 f"likelihood bernoulli is of images in [0, 1], the observations are from {low:.3g} to {high:.3g}",
                 "give -o likelihood=gaussian, or scale the observations",
             )
-        return self._with_actions(recording.actions.flatten(0, 1))
+        family = self._with_actions(recording.actions.flatten(0, 1))
+        count, time = recording.states.shape[:2]
+        rows = torch.linspace(0, count * time - 1, min(SAMPLE, count * time)).round().long()
+        family.sample_of_observations = recording.states[rows // time, rows % time]
+        return family
 
     def _with_actions(self, actions: Tensor, **changed: Any) -> ActionsFamily:
         family = type(self)(self.observation_shape, self.options.model_copy(update=changed))
         family.observed_actions, family.size = actions, actions.shape[-1]
+        family.sample_of_observations = self.sample_of_observations
         return family
 
     @property
@@ -157,9 +167,14 @@ class ActionsFamily(GroupFamily):
             return MLPRepresentation(self.features, self.size, sizes, compose=compose)
         if self.options.rho == "mlp-skew":
             return SkewMLPRepresentation(self.features, self.size, sizes, compose)
-        kind = SkewLieRepresentation if self.options.rho == "skew" else LieRepresentation
         coordinates: Callable[[Tensor], Tensor] = self.log if self.law_known else self.features
-        rho = kind(coordinates, self.bracket if self.law_known else None, self.size, sizes)
+        bracket = self.bracket if self.law_known else None
+        if self.options.rho == "skew":
+            rho: LieRepresentation = SkewLieRepresentation(
+                coordinates, bracket, self.size, sizes, self.options.scale_of_rho
+            )
+        else:
+            rho = LieRepresentation(coordinates, bracket, self.size, sizes)
         if self.law_known:
             rho.form = "lie-projected"  # what training will make of it
         return rho
@@ -170,12 +185,19 @@ class ActionsFamily(GroupFamily):
 
     def encoder(self, latent: int) -> nn.Module:
         """A fresh h; its latents have norm 1 where rho is orthogonal."""
-        network = (
-            ConvEncoder(self.observation_shape, latent, self.options.channels, self.options.hidden)
-            if self.options.network == "conv"
-            else super().encoder(latent)
-        )
+        network = self._encoder(latent)
         return OnSphere(network) if self._orthogonal else network
+
+    def _encoder(self, latent: int) -> nn.Module:
+        if self.options.network != "conv":
+            return super().encoder(latent)
+        sizes = (self.observation_shape, latent, self.options.channels, self.options.hidden)
+        if self.options.features == "plain":
+            return ConvEncoder(*sizes)
+        network = StandardisedEncoder(*sizes)
+        if self.sample_of_observations is not None:
+            network.standardise(self.sample_of_observations)
+        return network
 
     def decoder(self, latent: int) -> nn.Module:
         """A fresh d."""

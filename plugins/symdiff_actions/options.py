@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from symdiff.groups import FamilyOptions
 from symdiff.hae import LossNorm
@@ -24,12 +24,16 @@ class ActionsOptions(FamilyOptions):
     likelihood: Literal["gaussian", "bernoulli"] = Field(
         "gaussian", description="Of the decoder: half the squared error, or the cross-entropy of images in [0, 1]."
     )
+    features: Literal["plain", "standardised"] = Field(
+        "plain", description="What the encoder's dense layers see; standardised needs network=conv."
+    )
     channels: int = Field(16, ge=1, le=512, description="Channels of the convolutions.")
     hidden: int = Field(512, ge=1, le=8192, description="Width of the hidden layers of encoder and decoder.")
     loss_norm: LossNorm = Field("squared", description="Norm of the prediction loss: squared, or l2 as published.")
     gamma: float = Field(100.0, gt=0, description="Weight of the latent prediction loss, summed over the latents.")
     spread: float = Field(100.0, ge=0, description="Weight of the term that keeps the latents from collapsing.")
     penalty: float = Field(100.0, ge=0, description="Final weight of the homomorphism penalty, annealed from 0.")
+    scale_of_rho: float = Field(0.2, gt=0, description="Standard deviation of the entries of skew d rho at the start.")
     learning_rate: float = Field(4e-3, gt=0, description="Peak learning rate.")
     rate_of_rho: float = Field(2.0, gt=0, description="Learning rate of rho, times that of the networks.")
     alone: float = Field(
@@ -40,6 +44,12 @@ class ActionsOptions(FamilyOptions):
     )
     batch: int = Field(50, ge=1, description="Sequences in a batch.")
     start: Literal["closed-form", "random"] = Field("random", description="Where training starts.")
+
+    @model_validator(mode="after")
+    def _of_convolutions(self) -> ActionsOptions:
+        if self.features == "standardised" and self.network != "conv":
+            raise ValueError("features=standardised are those of convolutions: give network=conv as well")
+        return self
 
     @field_validator("block", mode="before")
     @classmethod

@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+from pydantic import ValidationError
 
 from symdiff.checkpoint import Checkpoint
 from symdiff.errors import ConfigError, UnknownLawError
@@ -18,6 +19,7 @@ from symdiff.worlds import make_world
 from symdiff_actions.family import ActionsFamily
 from symdiff_actions.networks import Probabilities
 from symdiff_actions.options import ActionsOptions
+from symdiff_actions.standardised import GAIN, SMALLEST, StandardisedEncoder
 
 SHAPE = (1, 20, 20)
 
@@ -57,6 +59,11 @@ def test_a_skew_rho_is_skew_and_of_its_kind_after_its_projection():
     assert all(torch.equal(one, other) for one, other in zip(rho.parameters(), before, strict=True))
 
 
+def test_a_skew_rho_starts_at_the_scale_it_is_given():
+    small, large = (family(scale_of_rho=scale).model(6, seed=3).representation for scale in (0.1, 0.3))
+    torch.testing.assert_close(large.images()[0], 3 * small.images()[0])
+
+
 def test_a_rho_of_unknown_law_has_no_brackets_and_no_penalty():
     rho = family(rho="lie").representation(4)
     assert isinstance(rho, LieRepresentation)
@@ -91,8 +98,39 @@ def test_images_that_cannot_be_halved_have_no_convolutions():
         ActionsFamily((1, 5, 5), ActionsOptions(network="conv")).latent_dimension(None)
 
 
+def test_standardised_features_have_a_given_mean_and_deviation_on_the_sample_they_start_from():
+    f = family(network="conv", features="standardised")
+    encoder = f.encoder(4).network
+    assert isinstance(encoder, StandardisedEncoder)
+    seen: list[torch.Tensor] = []
+    encoder.dense.register_forward_pre_hook(lambda _, arguments: seen.append(arguments[0]))
+    encoder(f.sample_of_observations)
+    [features] = seen
+    torch.testing.assert_close(features.mean(0), torch.zeros(features.shape[1]), atol=1e-3, rtol=0)
+    wanted = torch.ones(features.shape[1])
+    wanted[-4:] = GAIN  # of the four channels' contrasts
+    moving = encoder.scale > 2 * SMALLEST
+    assert int(moving.sum()) > len(moving) / 2
+    torch.testing.assert_close(features[:, moving].std(0, correction=0), wanted[moving])
+
+
+def test_standardised_features_are_part_of_the_weights():
+    f = family(network="conv", features="standardised")
+    unseen = ActionsFamily.of(SHAPE, f.options)
+    restored = unseen.encoder(4)
+    restored.load_state_dict(f.encoder(4).state_dict())
+    before, after = (encoder.network.scale for encoder in (unseen.encoder(4), restored))
+    assert bool((before == 1).all())
+    assert not bool((after == 1).all())
+
+
+def test_standardised_features_are_of_convolutions():
+    with pytest.raises(ValidationError, match="give network=conv as well"):
+        ActionsOptions(features="standardised")
+
+
 def test_in_the_first_steps_nothing_is_decoded():
-    f = family()
+    f = family(spread=0.0)
     data = f.sequences(world(), 2, 8, torch.Generator().manual_seed(0))
     model = f.model(4)
     f.objective(model, data, 0.0, decoding=False).loss.backward()
@@ -106,10 +144,11 @@ def test_in_the_first_steps_nothing_is_decoded():
     [
         {"law": "additive", "network": "conv", "likelihood": "bernoulli"},
         {"law": "unknown", "rho": "mlp-skew"},
+        {"law": "unknown", "network": "conv", "features": "standardised"},
         {"law": "unknown", "rho": "lie", "spread": 0, "loss_norm": "l2"},
         {"law": "additive", "rho": "mlp", "network": "conv", "start": "closed-form"},
     ],
-    ids=["additive", "unknown", "published", "network"],
+    ids=["additive", "unknown", "standardised", "published", "network"],
 )
 def test_training_lowers_the_loss(options):
     f, recording = family(**options), world()
