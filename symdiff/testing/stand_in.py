@@ -138,35 +138,36 @@ def stand_in_device() -> Iterator[StandIn]:
 
 
 class _There(Tensor):
-    """A tensor of the device: its values are those of `inner`, on the CPU."""
+    """A tensor of the device: its values are those of `held`, on the CPU."""
 
-    inner: Tensor
+    held: Tensor
 
     @staticmethod
-    def __new__(cls, inner: Tensor) -> _There:
+    def __new__(cls, held: Tensor) -> _There:
         made = torch.Tensor._make_wrapper_subclass(
-            cls, inner.size(), strides=inner.stride(), storage_offset=inner.storage_offset(), dtype=inner.dtype,
-            layout=inner.layout, device=DEVICE, requires_grad=False,
+            cls, held.size(), strides=held.stride(), storage_offset=held.storage_offset(), dtype=held.dtype,
+            layout=held.layout, device=DEVICE, requires_grad=False,
         )  # fmt: skip
-        made.inner = inner
+        made.held = held
         return made
 
-    def __repr__(self, *, tensor_contents: object = None) -> str:
+    def __repr__(self, *, tensor_contents: Any = None) -> str:  # type: ignore[override]
         del tensor_contents
-        return f"there({self.inner!r})"
+        return f"there({self.held!r})"
 
     def __deepcopy__(self, memo: dict[int, Any]) -> _There:
         if id(self) not in memo:
-            copied = _There(self.inner.clone()).requires_grad_(self.requires_grad)
+            copied = _There(self.held.clone()).requires_grad_(self.requires_grad)
             if hasattr(self, "_is_param"):
                 copied._is_param = self._is_param
             memo[id(self)] = copied
-        return memo[id(self)]
+        found: _There = memo[id(self)]
+        return found
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         """It is written as a tensor of the CPU, which is where it is read again."""
-        _active().note("read", "write", self.inner)
-        return self.inner.__reduce_ex__(protocol)
+        _active().note("read", "write", self.held)
+        return self.held.__reduce_ex__(protocol)
 
     def numpy(self, *args: object, **kwargs: object) -> NoReturn:
         """As on CUDA."""
@@ -178,19 +179,21 @@ class _There(Tensor):
 
     @classmethod
     def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func == Tensor.is_meta.__get__:
+        if func == Tensor.is_meta.__get__:  # type: ignore[attr-defined]
             return False
         if func is Tensor.tolist:
             return args[0].cpu().tolist()
         del types
         with torch._C.DisableTorchFunctionSubclass():
             result = func(*args, **(kwargs or {}))
-        if func == Tensor.data.__set__:
-            args[0].inner = args[1].inner
+        if func == Tensor.data.__set__:  # type: ignore[attr-defined]
+            args[0].held = args[1].held
         return result
 
     @classmethod
-    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_dispatch__(  # type: ignore[override]
+        cls, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
         del types
         with _Rules(_active().stand_in):
             return func(*args, **(kwargs or {}))
@@ -222,22 +225,22 @@ class _FromData(TorchFunctionMode):
 
 
 class _Rules(TorchDispatchMode):
-    """Computes on the inner tensors, and refuses what an accelerator refuses."""
+    """Computes on the tensors held, and refuses what an accelerator refuses."""
 
     def __init__(self, stand_in: StandIn) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.stand_in = stand_in
         self._from_data = _FromData()
 
     def __enter__(self) -> _Rules:
         _entered.append(self)
-        super().__enter__()
-        self._from_data.__enter__()
+        super().__enter__()  # type: ignore[no-untyped-call]
+        self._from_data.__enter__()  # type: ignore[no-untyped-call]
         return self
 
     def __exit__(self, *exception: Any) -> None:
-        self._from_data.__exit__(*exception)
-        super().__exit__(*exception)
+        self._from_data.__exit__(*exception)  # type: ignore[no-untyped-call]
+        super().__exit__(*exception)  # type: ignore[no-untyped-call]
         _entered.remove(self)
 
     def note(self, kind: str, operation: str, tensor: Tensor) -> None:
@@ -266,9 +269,9 @@ class _Rules(TorchDispatchMode):
             kwargs["device"] = torch.device("cpu")
         if func is _aten._efficientzerotensor.default:  # has no storage, which only torch's own dispatch knows
             func = _aten.zeros.default
-        result = func(*tree_map(_inner, args), **tree_map(_inner, kwargs))
+        result = func(*tree_map(_held, args), **tree_map(_held, kwargs))
         if (asked is None and there) or asked == DEVICE:
-            same = {id(tensor.inner): tensor for tensor in there}
+            same = {id(tensor.held): tensor for tensor in there}
             kept = func is _aten.copy_.default and not isinstance(args[0], _There)
             return args[0] if kept else tree_map(lambda leaf: _wrapped(leaf, same), result)
         return result
@@ -291,7 +294,7 @@ class _Rules(TorchDispatchMode):
             to = start if asked is None else asked == DEVICE
         source = args[1] if name == "copy_" else args[0]
         if start != to:
-            self.note("sent" if to else "read", name, _inner(source))
+            self.note("sent" if to else "read", name, _held(source))
 
     def _refuse_mixing(self, func: Any, name: str, args: Any, kwargs: Any, tensors: list[Tensor]) -> None:
         checked = tensors
@@ -299,22 +302,22 @@ class _Rules(TorchDispatchMode):
             indices = [index for index in args[1] if index is not None]
             for index in indices:
                 if index.dtype in (torch.bool, torch.uint8):
-                    self.note("read", f"{name} by a mask", _inner(index))
+                    self.note("read", f"{name} by a mask", _held(index))
                 elif not isinstance(index, _There) and index.dim():
                     self.note("sent", f"{name} by an index of the CPU", index)
             # An index of the CPU is sent along; one of the device does not come to the CPU.
-            checked = [args[0], *args[2:3], *([] if isinstance(args[0], _There) else indices)]
+            checked = [*args[0:1], *args[2:3], *([] if isinstance(args[0], _There) else indices)]
         elif name in _READING or (name == "repeat_interleave" and kwargs.get("output_size") is None):
-            self.note("read", name, _inner(tensors[0]))
+            self.note("read", name, _held(tensors[0]))
         # A tensor of no dimensions is a number wherever it is, unless it is put beside others.
-        here = [tensor for tensor in checked if isinstance(tensor, Tensor) and not isinstance(tensor, _There)]
+        here = [tensor for tensor in checked if not isinstance(tensor, _There)]
         some_there = any(isinstance(tensor, _There) for tensor in checked)
         if some_there and any(tensor.dim() or name in ("cat", "stack") for tensor in here):
             raise RuntimeError(f"{name}: expected all tensors to be on the same device, found {DEVICE} and cpu")
 
 
-def _inner(leaf: Any) -> Any:
-    return leaf.inner if isinstance(leaf, _There) else leaf
+def _held(leaf: Any) -> Any:
+    return leaf.held if isinstance(leaf, _There) else leaf
 
 
 def _wrapped(leaf: Any, same: dict[int, _There]) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 
 import pytest
 import torch
@@ -25,6 +26,11 @@ def trained(name: str, device: torch.device = CPU, **how: object) -> dict[str, T
     model = model_of(name, family, device)
     train_stage(model, data_of(family, device), stage_of(name), Checkpoint(None), **how)
     return {key: value.detach().cpu() for key, value in model.state_dict().items()}
+
+
+@cache
+def by_the_loop(name: str) -> dict[str, Tensor]:
+    return trained(name, static=False)
 
 
 def assert_same_weights(found: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
@@ -56,8 +62,7 @@ def repeating(calls: list[str]) -> Callable[..., object]:
 
 @pytest.mark.parametrize("name", SUBJECTS)
 def test_training_on_fixed_buffers_gives_the_weights_of_the_loop(name: str) -> None:
-    expected = trained(name, static=False)
-    assert_same_weights(trained(name, static=True), expected)
+    assert_same_weights(trained(name, static=True), by_the_loop(name))
 
 
 @pytest.mark.parametrize("name", ["affine", "actions"])
@@ -65,7 +70,7 @@ def test_recorded_steps_give_the_weights_of_the_loop(name: str, monkeypatch: pyt
     calls: list[str] = []
     monkeypatch.setattr(training, "recorder_of", repeating(calls))
     found = trained(name, static=True)
-    assert_same_weights(found, trained(name, static=False))
+    assert_same_weights(found, by_the_loop(name))
     steps = stage_of(name).steps
     assert calls.count("repeated") == steps
     assert calls.count("recorded") == 2  # the first step has no penalty and, of the actions, decodes nothing
@@ -79,7 +84,7 @@ def test_what_cannot_be_recorded_is_said_and_taken_as_it_comes(monkeypatch: pyte
     with pytest.warns(RuntimeWarning, match=r"^stage affine: .* kernel by kernel.*not permitted when") as warned:
         found = trained("affine", static=True)
     assert len(warned) == 1
-    assert_same_weights(found, trained("affine", static=False))
+    assert_same_weights(found, by_the_loop("affine"))
 
 
 def test_plain_training_never_records(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,7 +140,7 @@ def test_a_batch_of_another_size_is_taken_as_it_comes() -> None:
 def test_training_on_another_device_gives_the_weights_of_the_cpu_and_waits_for_nothing(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    expected = trained(name)
+    expected = by_the_loop(name)
     with stand_in_device() as there:
         made = training._steps
 
