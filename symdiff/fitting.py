@@ -105,7 +105,7 @@ class Fitting:
         model = self.family.model(self.latent, self.seed).to(self.device)
         form = model.representation.form
         fit = Fit({}, form)
-        if self.family.options.start == "closed-form":
+        if self.family.initialises:
             self.family.initialise(model, start)
             fit.start = copy.deepcopy(model)
         projecting = form == "lie-projected" and isinstance(model.representation, LieRepresentation)

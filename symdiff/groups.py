@@ -327,6 +327,11 @@ class GroupFamily(ABC):
         """The same function in the form in which it is fastest to evaluate; `model` itself unless there is another."""
         return model
 
+    @property
+    def initialises(self) -> bool:
+        """Whether a fresh model goes through `initialise`: where the option ``start`` is ``closed-form``."""
+        return self.options.start == "closed-form"
+
     def initialise(self, model: HAE, sequences: Sequences) -> None:
         """Set a fresh model to a closed-form start, by default principal components and a least-squares decoder.
 

@@ -32,11 +32,14 @@ class Task:
     blocks: str
 
 
+FOUND_FIRST = {"features": "standardised", "spread": 12.0, "faithful": 10.0, "search": 150, "alone": 0.12}
+"""A faithful rho first, with an encoder that is thrown away; an encoder that sees what does not hang on position."""
+
 TASKS = {
     "displaced": Task(4, 2000, {"law": "additive"}, Sums(), "2C + 2C"),
-    "oriented": Task(6, 2000, {"law": "additive"}, Sums(), "2C + 2C + 2C"),
+    "oriented": Task(6, 2000, {"law": "additive", **FOUND_FIRST}, Sums(), "2C + 2C + 2C"),
     "points": Task(6, 2000, {"law": "rotation"}, Rotations(), "3R + 3R"),
-    "scrambled": Task(6, 3000, {"rho": "mlp-skew", "alone": 0.15}, ScrambledSums(), "2C + 2C + 2C"),
+    "scrambled": Task(6, 2000, {"rho": "mlp-skew", **FOUND_FIRST}, ScrambledSums(), "2C + 2C + 2C"),
 }
 
 COLLAPSE = {"law": "additive", "spread": 0.0, "gamma": 1e5}

@@ -14,9 +14,11 @@ from symdiff.hae import HAE, Decoder, Encoder
 from symdiff.objective import Objective, Recipe, Weight, cross_entropy, is_present, latent_spread
 from symdiff.representations import LieRepresentation, MLPRepresentation, Representation, SkewLieRepresentation
 from symdiff.trajectories import ObservedSequences, Sequences, Trajectories
+from symdiff_actions.faithful import unlikeness, unlikeness_of_values
 from symdiff_actions.networks import ConvDecoder, ConvEncoder, OnSphere, Probabilities, halvings
 from symdiff_actions.options import ActionsOptions
 from symdiff_actions.representations import SkewMLPRepresentation
+from symdiff_actions.search import find_rho
 from symdiff_actions.standardised import StandardisedEncoder
 
 SAMPLE = 512
@@ -208,8 +210,19 @@ class ActionsFamily(GroupFamily):
         )
         return Probabilities(network) if self.options.likelihood == "bernoulli" else network
 
+    @property
+    def initialises(self) -> bool:
+        """Where there is a closed form, or rho is to be found first."""
+        return super().initialises or self.options.search > 0
+
     def initialise(self, model: HAE, sequences: Sequences) -> None:
-        """Principal components where both networks are perceptrons of plain values."""
+        """A closed form where both networks are perceptrons of plain values, and a rho that is found first."""
+        if super().initialises:
+            self._in_closed_form(model, sequences)
+        if self.options.search:
+            find_rho(self, model, sequences, self.options.search, self.options.batch, self.options.learning_rate)
+
+    def _in_closed_form(self, model: HAE, sequences: Sequences) -> None:
         if isinstance(model.encoder, Encoder) and isinstance(model.decoder, Decoder):
             super().initialise(model, sequences)
         elif isinstance(model.representation, MLPRepresentation):
@@ -240,8 +253,9 @@ class ActionsFamily(GroupFamily):
     def objective(self, model: HAE, data: Sequences, penalty: Weight, decoding: bool = True) -> Objective:
         """``L_rec + gamma L_pred + spread |m E[h h^T] - I|^2 + penalty * (homomorphism penalty)``.
 
-        While nothing is decoded the mean of the latents is kept at 0, too (`latent_spread`). Prediction and
-        reconstruction are summed over latents and pixels (Keurti et al. 2023, Eqs. 2-4).
+        While nothing is decoded the mean of the latents is kept at 0, too (`latent_spread`), and rho is kept faithful
+        if the option `faithful` says so (`symdiff_actions.faithful`). Prediction and reconstruction are summed over
+        latents and pixels (Keurti et al. 2023, Eqs. 2-4).
         """
         latents = model.encode(data.observations)
         paths = model.representation.rollout(data.actions, latents[:, 0])
@@ -250,6 +264,8 @@ class ActionsFamily(GroupFamily):
         loss = self.options.gamma * prediction
         if self.options.spread:
             loss = loss + self.options.spread * latent_spread(latents.flatten(0, 1), centred=not decoding)
+        if self.options.faithful and not decoding:
+            loss = loss + self.options.faithful * self._unlikeness(model.representation, data.actions.flatten(0, 1))
         bent = (
             model.representation.penalty(data.actions.flatten(0, 1))
             if is_present(penalty)
@@ -261,6 +277,13 @@ class ActionsFamily(GroupFamily):
             reconstruction = self.reconstruction(model, paths, data.observations).mean()
             loss = loss + reconstruction
         return Objective(loss, prediction, reconstruction, bent)
+
+    def _unlikeness(self, rho: Representation, actions: Tensor) -> Tensor:
+        if isinstance(rho, LieRepresentation):
+            return unlikeness(rho.images())
+        if isinstance(rho, SkewMLPRepresentation):
+            return unlikeness_of_values(rho.exponents(actions), self.size)
+        raise ConfigError("no exponents of a published rho are at hand to be kept independent", "give -o faithful=0")
 
     def reconstruction(self, model: HAE, latents: Tensor, observations: Tensor) -> Tensor:
         """The negative logarithm of the likelihood of observations ``[..., C, H, W]``, but for a constant."""

@@ -32,6 +32,8 @@ class ActionsOptions(FamilyOptions):
     loss_norm: LossNorm = Field("squared", description="Norm of the prediction loss: squared, or l2 as published.")
     gamma: float = Field(100.0, gt=0, description="Weight of the latent prediction loss, summed over the latents.")
     spread: float = Field(100.0, ge=0, description="Weight of the term that keeps the latents from collapsing.")
+    faithful: float = Field(0.0, ge=0, description="Weight of a term, before decoding, that lets no action do nothing.")
+    search: int = Field(0, ge=0, description="Steps in which rho is found with an encoder that is then thrown away.")
     penalty: float = Field(100.0, ge=0, description="Final weight of the homomorphism penalty, annealed from 0.")
     scale_of_rho: float = Field(0.2, gt=0, description="Standard deviation of the entries of skew d rho at the start.")
     learning_rate: float = Field(4e-3, gt=0, description="Peak learning rate.")

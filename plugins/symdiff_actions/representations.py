@@ -35,13 +35,17 @@ class SkewMLPRepresentation(MLPRepresentation):
         if isinstance(last, nn.Linear):
             nn.init.normal_(last.weight, std=SCALE / last.in_features**0.5)
 
-    def blocks(self, g: Tensor) -> list[Tensor]:
-        """Diagonal blocks."""
+    def exponents(self, g: Tensor) -> list[Tensor]:
+        """``(phi(g) - phi(g)^T) / sqrt 2`` by runs of blocks of one size, ``[..., count, b, b]``."""
         raw: Tensor = self.phi((self.features(g) - self.center) / self.spread)
         found = []
         for part, (count, size) in zip(
             raw.split([count * size * size for count, size in self._runs], dim=-1), self._runs, strict=True
         ):
             matrices = part.unflatten(-1, (count, size, size))
-            found.append(matrix_exponential((matrices - matrices.transpose(-1, -2)) / 2**0.5))
+            found.append((matrices - matrices.transpose(-1, -2)) / 2**0.5)
         return found
+
+    def blocks(self, g: Tensor) -> list[Tensor]:
+        """Diagonal blocks."""
+        return [matrix_exponential(exponent) for exponent in self.exponents(g)]

@@ -14,8 +14,8 @@ from symdiff_actions.networks import MEAN, halvings
 SMALLEST = 1e-4
 """Standard deviation below which a feature is not blown up."""
 
-GAIN = 2.0
-"""Standard deviation of the contrasts at the start; that of other features is 1, of which there are many more."""
+GAIN = 6.0
+"""Standard deviation of the contrasts at the start; that of other features is 1, and there are many more of them."""
 
 
 class StandardisedEncoder(nn.Module):

@@ -16,6 +16,7 @@ from symdiff.objective import cross_entropy, latent_spread
 from symdiff.representations import LieRepresentation, SkewLieRepresentation
 from symdiff.trajectories import ObservedSequences
 from symdiff.worlds import make_world
+from symdiff_actions.faithful import unlikeness
 from symdiff_actions.family import ActionsFamily
 from symdiff_actions.networks import Probabilities
 from symdiff_actions.options import ActionsOptions
@@ -122,6 +123,41 @@ def test_standardised_features_are_part_of_the_weights():
     before, after = (encoder.network.scale for encoder in (unseen.encoder(4), restored))
     assert bool((before == 1).all())
     assert not bool((after == 1).all())
+
+
+def test_generators_are_unlike_if_orthogonal_and_of_one_length():
+    generator = torch.Generator().manual_seed(0)
+    orthogonal = torch.linalg.qr(torch.randn(16, 3, generator=generator)).Q.T.reshape(1, 3, 16)
+    assert float(unlikeness([5 * orthogonal])) == pytest.approx(0, abs=1e-5)
+    alike = orthogonal.clone()
+    alike[0, 2] = orthogonal[0, 0] + orthogonal[0, 1] + 1e-3 * orthogonal[0, 2]
+    assert float(unlikeness([alike])) > 10
+    assert float(unlikeness([torch.rand(2, 3, 4, generator=generator), torch.rand(1, 3, 9, generator=generator)])) > 0
+
+
+def test_more_generators_than_entries_cannot_be_unlike():
+    with pytest.raises(ConfigError, match="5 generators cannot be independent matrices of 4 entries"):
+        unlikeness([torch.ones(1, 5, 4)])
+
+
+def test_the_term_for_a_faithful_rho_is_of_the_steps_before_decoding():
+    data = family().sequences(world(), 2, 8, torch.Generator().manual_seed(0))
+    model = family().model(4)
+    for decoding, differs in ((False, True), (True, False)):
+        plain, faithful = (family(faithful=w).objective(model, data, 0.0, decoding).loss for w in (0.0, 10.0))
+        assert bool((plain - faithful).abs() > 1e-3) == differs
+
+
+def test_a_search_changes_rho_and_nothing_else():
+    f = family(law="additive", search=5, faithful=1.0)
+    assert f.initialises
+    model, untouched = f.model(4), f.model(4)
+    f.initialise(model, f.sequences(world(), 2, 30, torch.Generator().manual_seed(0)))
+    for name, value in model.state_dict().items():
+        same = torch.equal(value, untouched.state_dict()[name])
+        assert same != name.startswith("representation.generators"), name
+    assert all(parameter.grad is None for parameter in model.parameters())
+    assert not family().initialises
 
 
 def test_standardised_features_are_of_convolutions():
