@@ -34,7 +34,8 @@ def unlikeness(images: Sequence[Float[Tensor, "_ n _"]]) -> Float[Tensor, ""]:
             "give a larger --latent, or -o faithful=0",
         )
     gram = rows @ rows.T
-    return -torch.linalg.slogdet(gram / gram.diagonal().mean()).logabsdet
+    volume: Tensor = torch.linalg.slogdet(gram / gram.diagonal().mean()).logabsdet
+    return -volume
 
 
 def unlikeness_of_values(values: Sequence[Float[Tensor, "n _ b b"]], directions: int) -> Float[Tensor, ""]:
@@ -59,4 +60,5 @@ def unlikeness_of_values(values: Sequence[Float[Tensor, "n _ b b"]], directions:
             "give a larger --latent, or -o faithful=0",
         )
     largest = torch.linalg.eigvalsh(rows.T @ rows / len(rows))[-directions:]
-    return -(largest / largest.mean()).log().sum()
+    volume: Tensor = (largest / largest.mean()).log().sum()
+    return -volume
