@@ -22,7 +22,11 @@ def jaxtyped(*, typechecker: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
     def decorate(decorated: Any) -> Any:
         if inspect.isfunction(decorated) and not names_shapes(decorated):
-            return typechecker(decorated)
+            written = dict(decorated.__annotations__)
+            checked = typechecker(decorated)
+            # Beartype puts what the annotations mean in their place, where others read them.
+            decorated.__annotations__, checked.__annotations__ = dict(written), dict(written)
+            return checked
         return with_shapes(typechecker=typechecker)(decorated)
 
     return decorate
