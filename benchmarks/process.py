@@ -1,7 +1,6 @@
 """The section on the process: time of each part, and its share of the whole analysis.
 
-No physical limit is printed: counting the operations of all parts takes longer than the section. `jacobian` states that
-of the linear part.
+No physical limit is printed: its parts are of many kinds. `jacobian` states that of the linear part.
 """
 
 from __future__ import annotations
