@@ -25,6 +25,9 @@ PRODUCT = 1024
 COPIED = 2**26
 """Bytes of the copy and of the file: more than a cache holds."""
 
+LIMIT_REPEATS = 30
+"""The fastest of few is too slow on a busy machine, and shares of it too large."""
+
 _measured: dict[str, float] = {}
 
 
@@ -101,7 +104,7 @@ def _cpu(call: Callable[[], object]) -> float:
         return seconds(call)
     call()
     spent = []
-    for _ in range(7):
+    for _ in range(LIMIT_REPEATS):
         start = time.process_time()
         call()
         spent.append(time.process_time() - start)

@@ -1,15 +1,16 @@
-"""The section on the process: time of each part, and its share of the whole analysis."""
+"""The section on the process: time of each part, and its share of the whole analysis.
+
+No physical limit is printed: its parts are of many kinds. `jacobian` states that of the linear part.
+"""
 
 from __future__ import annotations
 
 import tempfile
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from benchmarks.limits import counted, share
 from benchmarks.measure import Table
 from symdiff.analyze import analyze
 from symdiff.config import RunConfig
@@ -28,24 +29,18 @@ def run() -> Table:
     for model in (name for name in MODELS if name in SOURCES):
         with tempfile.TemporaryDirectory() as folder:
             timing = analyze(RunConfig(model=model), Path(folder) / "run").timing
-        flops = counted(partial(_parts, model))
         found = [_parts(model) for _ in range(REPEATS)]
         whole = sum(timing.values())
         for part in PARTS:
             seconds = min(times[part] for times in found)
             rows.append({"model": model, "part": part, "seconds": seconds, "% of analysis": 100 * seconds / whole})
         rows.append({"model": model, "part": "process", "seconds": timing["process"]})
-        rows[-1]["of arithmetic %"] = share(min(sum(times.values()) for times in found), flops)
         rows[-1]["% of analysis"] = 100 * timing["process"] / whole
         rows.append({"model": model, "part": "analysis", "seconds": whole, "% of analysis": 100.0})
     return Table(
         title="The process section, all settings as they come",
         rows=rows,
-        notes=(
-            "affine: shared maps and their composition; process and analysis are of one run, with its phases.",
-            "of arithmetic: the products and convolutions of the section, counted in a run of their own, at the speed "
-            "of a large product in float32, of the time of its parts.",
-        ),
+        notes=("affine: shared maps and their composition; process and analysis are of one run, with its phases.",),
     )
 
 
