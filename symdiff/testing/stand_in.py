@@ -324,7 +324,8 @@ def _wrapped(leaf: Any, same: dict[int, _There]) -> Any:
     if not isinstance(leaf, Tensor) or isinstance(leaf, _There):
         return leaf
     found = same.get(id(leaf))
-    return _There(leaf) if found is None else found
+    # That a tensor is to be conjugated is in torch's own dispatch, which the tensors of the device do not go through.
+    return _There(leaf.resolve_conj().resolve_neg()) if found is None else found
 
 
 def _caller() -> str:

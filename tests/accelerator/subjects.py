@@ -22,7 +22,7 @@ from symdiff_geomstats.family import GeomstatsFamily
 from symdiff_geomstats.options import GeomstatsOptions
 
 CPU = torch.device("cpu")
-STEPS = 12
+STEPS = 6
 SHAPE = (1, 8, 8)
 LATENT = {"affine": 8, "affine mlp": 8, "escnn": 8, "geomstats": 8, "actions": 6}
 

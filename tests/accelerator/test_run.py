@@ -13,7 +13,9 @@ from symdiff.analyze import analyze
 from symdiff.config import RunConfig
 from symdiff.diffusion import DDPM
 from symdiff.diffusion.denoisers import load_denoiser
+from symdiff.groups import Linearisation
 from symdiff.result import Result
+from symdiff.structure.linear_parts import linear_parts
 from symdiff.testing import StandIn, Transfer, stand_in_device
 from symdiff.trajectories import record
 
@@ -22,7 +24,6 @@ RUNS: dict[str, dict[str, object]] = {
     "affine": {"group": "affine"},
     "escnn": {"group": "escnn", "options": {"group": "C4"}},
     "geomstats": {"group": "geomstats", "options": {"manifold": "so"}},
-    "linear parts": {"group": "affine", "options": {"linear": "jacobian"}},
 }
 STATES_ARE_READ = {"conveyor.py"}
 """Where states leave the device: on their way to be kept."""
@@ -46,6 +47,18 @@ def test_a_recording_on_another_device_is_that_of_the_cpu_and_reads_back_what_it
     counted = sum(transfer.numbers for transfer in reads if read_by([transfer]) <= STATES_ARE_READ)
     assert counted <= 2 * kept  # blocks have room for more than the last of them holds
     assert sum(transfer.numbers for transfer in reads) - counted <= 3 * 6  # a count a step and tensor
+
+
+def test_linear_parts_taken_on_another_device_are_those_of_the_cpu() -> None:
+    denoiser = load_denoiser("gaussian")
+    recording = record(denoiser, DDPM(), 6, 5, device="cpu")
+    at = Linearisation(levels=2, states=2, subspace=64, at_mean=False)
+    expected = linear_parts(denoiser, recording, at)
+    with stand_in_device() as there:
+        found = linear_parts(load_denoiser("gaussian"), recording, at, device=there.device)
+    assert found.matrices.device.type == "cpu"
+    torch.testing.assert_close(found.matrices, expected.matrices)
+    torch.testing.assert_close(found.offsets, expected.offsets)
 
 
 def run(name: str, out: Path, monkeypatch: pytest.MonkeyPatch, there: StandIn | None = None) -> Result:

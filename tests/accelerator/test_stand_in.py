@@ -35,6 +35,12 @@ def test_what_is_computed_on_it_is_what_is_computed_on_the_cpu(there: StandIn) -
     assert torch.equal(found.cpu(), compute(A, x))
 
 
+def test_conjugates_are_those_of_the_cpu(there: StandIn) -> None:
+    z = torch.randn(3, 4, dtype=torch.complex64)
+    away = z.to(there.device)
+    assert torch.equal(torch.view_as_real(away.mH @ away).cpu(), torch.view_as_real((z.mH @ z).resolve_conj()))
+
+
 def test_a_trained_network_is_that_of_the_cpu(there: StandIn) -> None:
     here = nn.Sequential(nn.Linear(4, 6), nn.SiLU(), nn.Linear(6, 2))
     away, x = copy.deepcopy(here).to(there.device), torch.randn(8, 4)

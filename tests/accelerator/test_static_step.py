@@ -19,6 +19,8 @@ from symdiff.training import descend, make_optimiser, train_stage
 from tests.accelerator.subjects import CPU, LATENT, data_of, family_of, model_of, stage_of
 
 SUBJECTS = list(LATENT)
+SLOW_ELSEWHERE = {"affine mlp", "actions", "escnn"}
+"""Whose steps are of so many operations that the stand-in takes seconds for them."""
 
 
 def trained(name: str, device: torch.device = CPU, **how: object) -> dict[str, Tensor]:
@@ -136,7 +138,9 @@ def test_a_batch_of_another_size_is_taken_as_it_comes() -> None:
     torch.testing.assert_close(found.loss, family.objective(model, replace(batch, **half), 0.5).loss.detach())
 
 
-@pytest.mark.parametrize("name", SUBJECTS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.long if name in SLOW_ELSEWHERE else ()) for name in SUBJECTS]
+)
 def test_training_on_another_device_gives_the_weights_of_the_cpu_and_waits_for_nothing(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
