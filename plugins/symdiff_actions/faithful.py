@@ -34,4 +34,5 @@ def unlikeness(images: Sequence[Float[Tensor, "_ n _"]]) -> Float[Tensor, ""]:
             "give a larger --latent, or -o faithful=0",
         )
     gram = rows @ rows.T
-    return -torch.linalg.slogdet(gram / gram.diagonal().mean()).logabsdet
+    logarithm: Tensor = torch.linalg.slogdet(gram / gram.diagonal().mean()).logabsdet
+    return -logarithm
