@@ -34,7 +34,6 @@ def unlikeness(images: Sequence[Float[Tensor, "_ n _"]]) -> Float[Tensor, ""]:
             "give a larger --latent, or -o faithful=0",
         )
     gram = rows @ rows.T
-<<<<<<< HEAD
     volume: Tensor = torch.linalg.slogdet(gram / gram.diagonal().mean()).logabsdet
     return -volume
 
@@ -63,7 +62,3 @@ def unlikeness_of_values(values: Sequence[Float[Tensor, "n _ b b"]], directions:
     largest = torch.linalg.eigvalsh(rows.T @ rows / len(rows))[-directions:]
     volume: Tensor = (largest / largest.mean()).log().sum()
     return -volume
-=======
-    logarithm: Tensor = torch.linalg.slogdet(gram / gram.diagonal().mean()).logabsdet
-    return -logarithm
->>>>>>> worlds2
