@@ -279,11 +279,10 @@ class ActionsFamily(GroupFamily):
         return Objective(loss, prediction, reconstruction, bent)
 
     def _unlikeness(self, rho: Representation, actions: Tensor) -> Tensor:
-        if isinstance(rho, LieRepresentation):
-            return unlikeness(rho.images())
         if isinstance(rho, SkewMLPRepresentation):
             return unlikeness_of_values(rho.exponents(actions), self.size)
-        raise ConfigError("no exponents of a published rho are at hand to be kept independent", "give -o faithful=0")
+        assert isinstance(rho, LieRepresentation)  # the options allow no other
+        return unlikeness(rho.images())
 
     def reconstruction(self, model: HAE, latents: Tensor, observations: Tensor) -> Tensor:
         """The negative logarithm of the likelihood of observations ``[..., C, H, W]``, but for a constant."""

@@ -48,9 +48,11 @@ class ActionsOptions(FamilyOptions):
     start: Literal["closed-form", "random"] = Field("random", description="Where training starts.")
 
     @model_validator(mode="after")
-    def _of_convolutions(self) -> ActionsOptions:
+    def _fit_together(self) -> ActionsOptions:
         if self.features == "standardised" and self.network != "conv":
             raise ValueError("features=standardised are those of convolutions: give network=conv as well")
+        if self.faithful and self.rho == "mlp":
+            raise ValueError("faithful keeps exponents independent, of which rho=mlp has none at hand")
         return self
 
     @field_validator("block", mode="before")

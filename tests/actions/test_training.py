@@ -16,7 +16,7 @@ from symdiff.objective import cross_entropy, latent_spread
 from symdiff.representations import LieRepresentation, SkewLieRepresentation
 from symdiff.trajectories import ObservedSequences
 from symdiff.worlds import make_world
-from symdiff_actions.faithful import unlikeness
+from symdiff_actions.faithful import unlikeness, unlikeness_of_values
 from symdiff_actions.family import ActionsFamily
 from symdiff_actions.networks import Probabilities
 from symdiff_actions.options import ActionsOptions
@@ -206,3 +206,21 @@ def test_displaced_images_are_read_by_the_recipe_of_the_family():
     f = ActionsFamily.of(recording.observation_shape, options).for_recording(recording)
     terms = f.objective(f.model(4), f.sequences(recording, 2, 4), 1.0)
     assert all(bool(term.isfinite()) for term in terms)
+
+
+def test_the_barrier_of_exponents_is_that_of_generators_where_actions_are_white():
+    generators = torch.randn(1, 3, 16, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    white, _ = torch.linalg.qr(torch.randn(50, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(1)))
+    exponents = (50**0.5 * white @ generators[0]).unflatten(-1, (1, 4, 4))
+    torch.testing.assert_close(unlikeness_of_values([exponents], 3), unlikeness([generators]))
+    assert float(unlikeness_of_values([exponents], 4)) > 20  # they vary in three directions
+
+
+def test_more_directions_than_entries_cannot_be_kept_apart():
+    with pytest.raises(ConfigError, match="2 directions"):
+        unlikeness_of_values([torch.ones(5, 1, 1, 1)], 2)
+
+
+def test_the_published_form_has_no_exponents_to_keep_apart():
+    with pytest.raises(ValueError, match="rho=mlp has none"):
+        ActionsOptions(rho="mlp", faithful=1.0)
