@@ -65,7 +65,7 @@ def table(world: str, seeds: range, folder: Path) -> Table:
 def row(world: str, seed: int, folder: Path) -> dict[str, Any]:
     """Figures of one seed."""
     task = TASKS[world]
-    found = analysed(folder, world, seed, task.latent, task.options, task.steps)
+    found = analysed(folder, world, seed, task.latent, task.options, task.steps, task.length)
     told = found.result.diagnostics
     return {
         "run": f"seed {seed}",

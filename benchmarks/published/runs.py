@@ -38,7 +38,7 @@ class Analysed:
 
 
 def analysed(folder: Path, world: str, seed: int, latent: int, options: Mapping[str, Any], steps: int) -> Analysed:
-    """``symdiff analyze sequences:WORLD.npz --group actions --length 2`` in a directory of its own below `folder`.
+    """``symdiff analyze sequences:WORLD.npz --group actions`` in a directory of its own below `folder`.
 
     A finished run is answered from its directory, an unfinished one is gone on with.
     """
@@ -47,7 +47,7 @@ def analysed(folder: Path, world: str, seed: int, latent: int, options: Mapping[
         save_world(make_world(world, SEQUENCES, LENGTH, seed=seed), file)
     chosen = CONVOLUTIONS | dict(options)
     config = RunConfig(
-        model=f"sequences:{file}", group="actions", options=chosen, latent=latent, length=2, train_steps=steps,
+        model=f"sequences:{file}", group="actions", options=chosen, latent=latent, length=length, train_steps=steps,
         seed=seed, device="cpu",
     )  # fmt: skip
     directory = folder / config.run_id

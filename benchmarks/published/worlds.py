@@ -17,8 +17,8 @@ class Task:
 
     Attributes
     ----------
-    latent, steps, options
-        ``--latent``, ``--train-steps``, ``-o`` besides convolutions and their likelihood.
+    latent, steps, options, length
+        ``--latent``, ``--train-steps``, ``-o`` besides convolutions and their likelihood, ``--length``.
     law
         The true one, for figures; the model knows what its option ``law`` says.
     blocks
@@ -30,15 +30,19 @@ class Task:
     options: Mapping[str, Any]
     law: TrueLaw
     blocks: str
+    length: int = 2
 
 
 FOUND_FIRST = {"features": "standardised", "spread": 12.0, "faithful": 10.0, "search": 150, "alone": 0.12}
 """A faithful rho first, with an encoder that is thrown away; an encoder that sees what does not hang on position."""
 
+TURNED = {"features": "standardised", "spread": 16.0, "scale_of_rho": 0.6, "alone": 0.3}
+"""For rotations of space, whose rho has to start from frequencies of about 1."""
+
 TASKS = {
     "displaced": Task(4, 2000, {"law": "additive"}, Sums(), "2C + 2C"),
     "oriented": Task(6, 2000, {"law": "additive", **FOUND_FIRST}, Sums(), "2C + 2C + 2C"),
-    "points": Task(6, 2000, {"law": "rotation"}, Rotations(), "3R + 3R"),
+    "points": Task(6, 2000, {"law": "rotation", **TURNED}, Rotations(), "3R + 3R", length=3),
     "scrambled": Task(6, 2000, {"rho": "mlp-skew", **FOUND_FIRST}, ScrambledSums(), "2C + 2C + 2C"),
 }
 
