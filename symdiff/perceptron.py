@@ -36,8 +36,8 @@ def layer_by_layer() -> Iterator[None]:
 
 
 def at_once(x: Tensor) -> bool:
-    """Whether the networks of `x` are computed as one operation."""
-    return x.device.type == "cpu" and not _one_by_one.get()
+    """Whether the networks of `x` are computed as one operation; autocast knows the types of single layers only."""
+    return x.device.type == "cpu" and not _one_by_one.get() and not torch.is_autocast_enabled("cpu")
 
 
 class Perceptron(nn.Sequential):

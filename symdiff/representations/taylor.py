@@ -56,7 +56,7 @@ def order_18(A: Tensor, planes: bool) -> Tensor:
     square = times(A, A)
     cube = times(square, A)
     powers = torch.stack([A, square, cube, times(cube, cube)])
-    B1, B2, B3, B4, B5 = (_weights(A.dtype, A.device) @ powers.flatten(1)).unflatten(1, A.shape)
+    B1, B2, B3, B4, B5 = (coefficients_on(A.dtype, A.device) @ powers.flatten(1)).unflatten(1, A.shape)
     eye = torch.eye(A.shape[0 if planes else -1], dtype=A.dtype, device=A.device)
     eye = eye[..., None] if planes else eye
     B3, B4 = B3 + COEFFICIENTS[2][0] * eye, B4 + COEFFICIENTS[3][0] * eye
@@ -73,7 +73,7 @@ class _Taylor(torch.autograd.Function):
         powers[1] = _product(A, A, planes)
         powers[2] = _product(powers[1], A, planes)
         powers[3] = _product(powers[2], powers[2], planes)
-        B1, B2, B3, B4, B5 = (_weights(A.dtype, A.device) @ powers.flatten(1)).unflatten(1, A.shape).unbind()
+        B1, B2, B3, B4, B5 = (coefficients_on(A.dtype, A.device) @ powers.flatten(1)).unflatten(1, A.shape).unbind()
         for B, row in ((B3, 2), (B4, 3)):
             torch.diagonal(B, dim1=0 if planes else 1, dim2=1 if planes else 2).add_(COEFFICIENTS[row][0])
         inner = _product(B1, B5, planes, B4)
@@ -110,7 +110,9 @@ class _Taylor(torch.autograd.Function):
         _product(turned(left), gradient, planes, of_B[3])
         of_B[0] = _product(of_B[3], turned(B5), planes)
         of_B[4] = _product(turned(B1), of_B[3], planes)
-        of_A, of_square_, of_cube, of_sixth = (_weights(A.dtype, A.device).t() @ of_B.flatten(1)).unflatten(1, A.shape)
+        of_A, of_square_, of_cube, of_sixth = (coefficients_on(A.dtype, A.device).t() @ of_B.flatten(1)).unflatten(
+            1, A.shape
+        )
         of_square(powers[2], of_sixth, of_cube)
         _product(of_cube, turned(A), planes, of_square_)
         _product(turned(powers[1]), of_cube, planes, of_A)
@@ -134,7 +136,7 @@ def _product(A: Tensor, B: Tensor, planes: bool, onto: Tensor | None = None) -> 
 
 
 @cache
-def _weights(dtype: torch.dtype, device: torch.device) -> Tensor:
+def coefficients_on(dtype: torch.dtype, device: torch.device) -> Tensor:
     """The coefficients of the powers; kept on the device, because a copy to it waits for it."""
     with torch.inference_mode(False):
         return torch.tensor([row[1:] for row in COEFFICIENTS], dtype=dtype, device=device)

@@ -25,6 +25,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
+from symdiff.representations.taylor import coefficients_on
 from symdiff.testing.failure import LawError
 
 DEVICE = torch.device("meta")
@@ -134,7 +135,11 @@ def stand_in_device() -> Iterator[StandIn]:
         patch.object(optimiser, "_get_fused_kernels_supported_devices", lambda: [*fused, DEVICE.type]),
         _Rules(stand_in),
     ):
-        yield stand_in
+        coefficients_on.cache_clear()  # what is kept by device is not kept beyond it
+        try:
+            yield stand_in
+        finally:
+            coefficients_on.cache_clear()
 
 
 class _There(Tensor):
