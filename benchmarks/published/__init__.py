@@ -48,7 +48,7 @@ def table(world: str, seeds: range, folder: Path) -> Table:
         "collapsed": sum(r["verdict"] == "collapsed" for r in rows),
     }
     if world == "displaced":
-        collapsed = analysed(folder, world, seeds[0], task.latent, COLLAPSE, 300)
+        collapsed = analysed(folder, world, seeds[0], COLLAPSE)
         verdict = {"run": "made to collapse", "verdict": collapsed.result.verdict.structured}
         rows += [verdict | _figures(world, seeds[0], collapsed), PUBLISHED]
     return Table(
@@ -65,7 +65,7 @@ def table(world: str, seeds: range, folder: Path) -> Table:
 def row(world: str, seed: int, folder: Path) -> dict[str, Any]:
     """Figures of one seed."""
     task = TASKS[world]
-    found = analysed(folder, world, seed, task.latent, task.options, task.steps, task.length)
+    found = analysed(folder, world, seed, task)
     told = found.result.diagnostics
     return {
         "run": f"seed {seed}",

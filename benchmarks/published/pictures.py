@@ -31,8 +31,7 @@ def draw(world: str, folder: Path, pictures: Path) -> None:
     SystemExit
         The blocks of the run could not be told apart: there is nothing to turn.
     """
-    task = TASKS[world]
-    found = analysed(folder, world, 0, task.latent, task.options, task.steps, task.length)
+    found = analysed(folder, world, 0, TASKS[world])
     observations, actions, meta = held_out(world, 0)
     structure = decomposed(found.reported.representation, actions[:, 0])
     if not isinstance(structure, Decomposition):

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from benchmarks.published.worlds import CONVOLUTIONS
+from benchmarks.published.worlds import CONVOLUTIONS, Task
 from symdiff import HAE, RunConfig, analyze, load_autoencoder
 from symdiff.result import Result
 from symdiff.worlds import make_world
@@ -37,7 +35,7 @@ class Analysed:
     seconds: float | None
 
 
-def analysed(folder: Path, world: str, seed: int, latent: int, options: Mapping[str, Any], steps: int) -> Analysed:
+def analysed(folder: Path, world: str, seed: int, task: Task) -> Analysed:
     """``symdiff analyze sequences:WORLD.npz --group actions`` in a directory of its own below `folder`.
 
     A finished run is answered from its directory, an unfinished one is gone on with.
@@ -45,9 +43,10 @@ def analysed(folder: Path, world: str, seed: int, latent: int, options: Mapping[
     file = folder / f"{world}-{seed}.npz"
     if not file.exists():
         save_world(make_world(world, SEQUENCES, LENGTH, seed=seed), file)
-    chosen = CONVOLUTIONS | dict(options)
+    chosen = CONVOLUTIONS | dict(task.options)
     config = RunConfig(
-        model=f"sequences:{file}", group="actions", options=chosen, latent=latent, length=length, train_steps=steps,
+        model=f"sequences:{file}", group="actions", options=chosen, latent=task.latent, length=task.length,
+        train_steps=task.steps,
         seed=seed, device="cpu",
     )  # fmt: skip
     directory = folder / config.run_id

@@ -46,7 +46,7 @@ TASKS = {
     "scrambled": Task(6, 2000, {"rho": "mlp-skew", **FOUND_FIRST}, ScrambledSums(), "2C + 2C + 2C"),
 }
 
-COLLAPSE = {"law": "additive", "spread": 0.0, "gamma": 1e5}
+COLLAPSE = Task(4, 300, {"law": "additive", "spread": 0.0, "gamma": 1e5}, Sums(), "none")
 """Nothing keeps the latents apart, and all that counts is that they are predicted."""
 
 PUBLISHED: dict[str, Any] = {

@@ -14,6 +14,7 @@ SEED = 0
 """Of the batches: the sequences are a sample that has been drawn with the seed of the run."""
 
 
+@torch.enable_grad()
 def find_rho(family: GroupFamily, model: HAE, sequences: Sequences, steps: int, batch: int, rate: float) -> None:
     """Train rho for some steps without a decoder, and leave the encoder as it was.
 
