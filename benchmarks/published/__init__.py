@@ -88,7 +88,7 @@ def _figures(world: str, seed: int, found: Analysed) -> dict[str, Any]:
     rho = found.reported.representation
     structure = decomposed(rho, actions[:, 0])
     figure: dict[str, Any] = {
-        "blocks": blocks(structure),
+        "blocks": blocks(found.result),
         **figures(found.reported, observations, actions, task.law),
         "constant": constant_bce(observations[:, 0]),
     }

@@ -16,6 +16,7 @@ from benchmarks.published.laws import TrueLaw
 from symdiff import HAE, Decomposition, Representation, decompose
 from symdiff.errors import SymdiffError
 from symdiff.objective import cross_entropy
+from symdiff.result import Result
 
 HORIZONS = (1, 8, 16, 64)
 ELEMENTS = 64
@@ -39,7 +40,7 @@ def figures(model: HAE, observations: Tensor, actions: Tensor, law: TrueLaw) -> 
     -------
     dict
         * ``homomorphism``: the root of ``E|rho(g2 g1) - rho(g2) rho(g1)|_F^2 / E|rho(g2) rho(g1) - I|_F^2`` over the
-          first two actions of every sequence;
+          first two actions of every sequence, where ``g2 g1`` is such as was trained on;
         * ``identity``: ``|rho(e) - I|_F``; ``inverse``: the root of ``E|rho(g^-1) rho(g) - I|_F^2``;
         * ``commutator``: the root of ``E|rho(g2) rho(g1) - rho(g1) rho(g2)|_F^2``;
         * ``orthogonality``: the root of ``E|rho(g)^T rho(g) - I|_F^2``;
@@ -56,8 +57,10 @@ def figures(model: HAE, observations: Tensor, actions: Tensor, law: TrueLaw) -> 
     g1, g2 = actions[:, 0], actions[:, 1]
     r1, r2, eye = rho(g1), rho(g2), torch.eye(rho.dimension).to(latents)
     product = r2 @ r1
+    composed = law.compose(g2, g1)
+    known = law.within_reach(composed)
     found: dict[str, Any] = {
-        "homomorphism": _root(rho(law.compose(g2, g1)) - product) / _root(product - eye),
+        "homomorphism": _root(rho(composed[known]) - product[known]) / _root(product[known] - eye),
         "identity": float((rho(law.compose(law.inverse(g1[:1]), g1[:1])) - eye).norm()),
         "inverse": _root(rho(law.inverse(g1)) @ r1 - eye),
         "commutator": _root(product - r1 @ r2),
@@ -78,6 +81,14 @@ def constant_bce(observations: Tensor) -> float:
     return float(cross_entropy(mean.logit().expand_as(observations), observations).mean())
 
 
+def blocks(result: Result) -> str:
+    """What the analysis found, as ``2C + 2C``: dimension and type (R, C or H), one for every copy; else its verdict."""
+    found = result.decomposition
+    if found.get("verdict") not in ("decomposable", "irreducible"):
+        return str(found.get("verdict", found.get("absent")))
+    return " + ".join(f"{b['dim']}{b['type']}" for b in found["blocks"] for _ in range(b["multiplicity"]))
+
+
 @torch.no_grad()
 def decomposed(rho: Representation, actions: Tensor) -> Decomposition | str:
     """What `symdiff.decompose` finds of the matrices of 64 actions, their noise estimated; or why it found nothing."""
@@ -85,13 +96,6 @@ def decomposed(rho: Representation, actions: Tensor) -> Decomposition | str:
         return decompose(rho(actions[:ELEMENTS]), seed=0)
     except SymdiffError as error:
         return error.message
-
-
-def blocks(found: Decomposition | str) -> str:
-    """Blocks as ``2C + 2C``: dimension and type (R, C or H), one for every copy; else the verdict or the reason."""
-    if isinstance(found, str) or found.verdict not in ("decomposable", "irreducible"):
-        return found if isinstance(found, str) else str(found.verdict)
-    return " + ".join(f"{b.dim}{b.type}" for b in found.blocks for _ in range(b.multiplicity))
 
 
 @torch.no_grad()

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor
 
+from symdiff.worlds.circles import REACH, UNIT, Scrambled
 from symdiff.worlds.scrambling import Scrambling
 from symdiff_actions.rotations import product, within_half_a_turn
 
@@ -21,6 +22,10 @@ class TrueLaw(ABC):
     @abstractmethod
     def inverse(self, g: Tensor) -> Tensor:
         """The action that takes g back."""
+
+    def within_reach(self, g: Tensor) -> Tensor:
+        """Which actions are such as were trained on, ``[...]``: all of them, where rho is linear in them."""
+        return torch.ones(g.shape[:-1], dtype=torch.bool)
 
 
 class Sums(TrueLaw):
@@ -52,6 +57,7 @@ class ScrambledSums(TrueLaw):
 
     def __init__(self) -> None:
         self.scrambling = Scrambling(3)
+        self.axes = torch.from_numpy(Scrambled().axes())
 
     def compose(self, g2: Tensor, g1: Tensor) -> Tensor:
         """Scrambled, the sum of what came before."""
@@ -60,6 +66,11 @@ class ScrambledSums(TrueLaw):
     def inverse(self, g: Tensor) -> Tensor:
         """Scrambled, the opposite of what came before."""
         return self._told(-self._done(g))
+
+    def within_reach(self, g: Tensor) -> Tensor:
+        """Those of at most 10 pixels along every circle: a network knows nothing of others."""
+        pixels = self._done(g).double() @ self.axes / UNIT
+        return (pixels.abs() < REACH + 0.5).all(-1)
 
     def _done(self, g: Tensor) -> Tensor:
         return torch.from_numpy(self.scrambling.inverse(g.double().numpy())).to(g)
