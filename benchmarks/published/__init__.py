@@ -86,7 +86,6 @@ def _figures(world: str, seed: int, found: Analysed) -> dict[str, Any]:
     task = TASKS[world]
     observations, actions, meta = held_out(world, seed)
     rho = found.reported.representation
-    structure = decomposed(rho, actions[:, 0])
     figure: dict[str, Any] = {
         "blocks": blocks(found.result),
         **figures(found.reported, observations, actions, task.law),
@@ -95,7 +94,10 @@ def _figures(world: str, seed: int, found: Analysed) -> dict[str, Any]:
     if found.trained is not found.reported:
         before = figures(found.trained, observations, actions, task.law)
         figure["homomorphism trained"] = before["homomorphism"]
-    if "axes" in meta and "scrambling" not in meta and isinstance(structure, Decomposition):
+    if "axes" not in meta or "scrambling" in meta:
+        return figure
+    structure = decomposed(rho, actions[:, 0])
+    if isinstance(structure, Decomposition):
         moved = responses(rho, structure, torch.tensor(meta["axes"], dtype=torch.float64))
         figure |= {"least response": min(moved), "largest response": max(moved)}
     return figure

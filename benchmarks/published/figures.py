@@ -6,7 +6,6 @@ written here.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
@@ -17,12 +16,11 @@ from symdiff import HAE, Decomposition, Representation, decompose
 from symdiff.errors import SymdiffError
 from symdiff.objective import cross_entropy
 from symdiff.result import Result
+from symdiff.worlds.circles import REACH, UNIT
 
 HORIZONS = (1, 8, 16, 64)
 ELEMENTS = 64
 IMAGES = 256
-REACH = 10
-PIXEL = 2 * math.pi / 32
 
 
 @torch.no_grad()
@@ -102,7 +100,7 @@ def decomposed(rho: Representation, actions: Tensor) -> Decomposition | str:
 def responses(rho: Representation, found: Decomposition, axes: Tensor, circle: int = 0) -> list[float]:
     """How far each block moves as one circle turns: the root of ``E|rho_block(g) - I|_F^2``, g of 1 to 10 pixels."""
     turns = torch.zeros(REACH, len(axes)).to(axes)
-    turns[:, circle] = PIXEL * torch.arange(1, REACH + 1)
+    turns[:, circle] = UNIT * torch.arange(1, REACH + 1)
     basis = found.basis.to(axes)
     matrices = torch.linalg.solve(basis, rho(turns @ axes.T) @ basis)
     answer = []
