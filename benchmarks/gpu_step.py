@@ -15,15 +15,11 @@ from torch import Tensor, nn
 
 from benchmarks.measure import Table, device, in_turn
 from benchmarks.recording_overhead import network
-from benchmarks.step_settings import ACTION, SETTINGS, batch, model
+from benchmarks.step_settings import ACTION, SETTINGS, batch, model, sequences, stepper
 from symdiff.diffusion import DDIM
-from symdiff.groups import FamilyOptions
 from symdiff.hae import HAE, Decoder, Encoder
-from symdiff.objective import Objective, Recipe, Weight, published_objective
 from symdiff.representations import LieRepresentation
-from symdiff.static_step import StaticStep, recorder_of
-from symdiff.training import descend, make_optimiser
-from symdiff.trajectories import Sequences, record
+from symdiff.trajectories import record
 
 
 def run() -> Table:
@@ -32,7 +28,7 @@ def run() -> Table:
     rows = [
         _small_blocks(256 if large else 16),
         *(_large(large, bf16) for bf16 in (False, True)),
-        _recording(64 if large else 8, 256 if large else 8, 50 if large else 6),
+        _recording(64 if large else 8, 256 if large else 8, 100 if large else 6),
         _scan(1000 if large else 64),
     ]
     return Table(
@@ -52,27 +48,6 @@ def run() -> Table:
 
 def _hardware() -> str:
     return torch.cuda.get_device_name() if device().startswith("cuda") else "the CPU"
-
-
-def _sequences(observations: Tensor, actions: Tensor) -> Sequences:
-    n, steps = actions.shape[:2]
-    return Sequences(observations, actions, torch.zeros(n, steps + 1, dtype=torch.long), torch.arange(n)).to(device())
-
-
-def _stepper(hae: HAE, data: Sequences, plain: bool) -> Callable[[], Objective]:
-    """A step of training, as training takes it on this device, or the plain one."""
-    options, recipe = FamilyOptions(), Recipe()
-    optimiser = make_optimiser(hae, 1e-4, recipe, plain)
-
-    def take(given: Sequences, penalty: Weight, decoding: bool) -> Objective:
-        terms = published_objective(options, hae, given, penalty, decoding, plain=plain)
-        descend(hae, optimiser, terms, recipe.clip_norm, plain)
-        return terms
-
-    if plain:
-        return lambda: take(data, 0.0, True)
-    step = StaticStep(take, hae, optimiser, recorder_of(torch.device(device())), "benchmark")
-    return lambda: step(data, 1e-4, 0.0)
 
 
 def _row(what: str, target: str, calls: dict[str, Callable[[], object]], share: float | None = None) -> dict[str, Any]:
@@ -95,24 +70,24 @@ def _row(what: str, target: str, calls: dict[str, Callable[[], object]], share: 
 
 def _small_blocks(size: int) -> dict[str, Any]:
     setting = replace(SETTINGS["A, sixteen 2x2"], batch=size)
-    data = _sequences(*batch(setting))
-    ours, plainly = (_stepper(model(setting).to(device()), data, plain) for plain in (False, True))
+    data = sequences(*batch(setting))
+    ours, plainly = (stepper(model(setting).to(device()), data, plain) for plain in (False, True))
     first, second = (float(step().loss.detach()) for step in (ours, plainly))
     row = _row(f"sixteen 2x2 blocks, batch {size}", ">= 20", {"ours": ours, "reference": plainly})
     return {**row, "loss differs": abs(first - second) / abs(second)}
 
 
 class _Bf16(nn.Module):
-    """A network whose products are taken in bfloat16; what it is given and returns is in float32."""
+    """A network whose products are taken in bfloat16, and what they are taken of; it returns the precision named."""
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, returns: torch.dtype) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.returns = network, returns
 
     def forward(self, x: Tensor) -> Tensor:
         with torch.autocast(x.device.type, torch.bfloat16):
-            result: Tensor = self.network(x)
-        return result.float()
+            result: Tensor = self.network(x.bfloat16())
+        return result.to(self.returns)
 
 
 def _large(large: bool, bf16: bool) -> dict[str, Any]:
@@ -122,10 +97,11 @@ def _large(large: bool, bf16: bool) -> dict[str, Any]:
     encoder: nn.Module = Encoder(shape, m, hidden)
     decoder: nn.Module = Decoder(m, shape, hidden)
     if bf16:
-        encoder, decoder = _Bf16(encoder), _Bf16(decoder)
+        # Latents are float32. Decoded images are not, but what they are compared with is, and so the differences are.
+        encoder, decoder = _Bf16(encoder, torch.float32), _Bf16(decoder, torch.bfloat16)
     rho = LieRepresentation(lambda g: g, None, ACTION, (2,) * (m // 2))
     hae = HAE(encoder, rho, decoder).to(device())
-    data = _sequences(torch.randn(n, steps + 1, *shape), torch.randn(n, steps, ACTION))
+    data = sequences(torch.randn(n, steps + 1, *shape), torch.randn(n, steps, ACTION))
     rows = n * (steps + 1)
     first = 2 * rows * pixels * (hidden + m)  # forward and to the weights: nobody asks for the pixels' gradient
     rest = 3 * rows * (2 * hidden * hidden + 2 * hidden * m + hidden * pixels + m * pixels)
@@ -134,7 +110,7 @@ def _large(large: bool, bf16: bool) -> dict[str, Any]:
     row = _row(
         f"large step, {kind}: d {pixels}, hidden {hidden}, m {m}, batch {n}",
         ">= 0.5 of the peak" if bf16 else "",
-        {"ours": _stepper(hae, data, plain=False)},
+        {"ours": stepper(hae, data, plain=False)},
         share=2 * (first + rest) / peak,
     )
     return {**row, "peak TFLOP/s": peak / 1e12}

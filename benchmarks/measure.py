@@ -46,40 +46,46 @@ def seconds(call: Callable[[], object], block: float = 0.05, blocks: int = 5) ->
 
     Other processes only ever add time, so the least is the figure that comes back on a busy machine.
     """
-    call()
-    start = time.perf_counter()
-    call()
-    repeats = max(1, math.ceil(block / max(time.perf_counter() - start, 1e-7)))
+    repeats = _repeats(call, block)
     times = []
     for _ in range(blocks):
         start = time.perf_counter()
         for _ in range(repeats):
             call()
-        if device().startswith("cuda"):
-            torch.cuda.synchronize()
+        _finish()
         times.append((time.perf_counter() - start) / repeats)
     return min(times)
 
 
 def in_turn(calls: dict[str, Callable[[], object]]) -> dict[str, list[float]]:
     """CPU seconds of each, A B C A B C ...: what else runs on the machine meets all of them alike."""
-    repeats = {}
-    for name, call in calls.items():
-        call()
-        start = time.perf_counter()
-        call()
-        repeats[name] = max(1, round(ROUND_SECONDS / (time.perf_counter() - start)))
+    repeats = {name: _repeats(call, ROUND_SECONDS) for name, call in calls.items()}
     times: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(ROUNDS):
         for name, call in calls.items():
             start = time.process_time() if device() == "cpu" else time.perf_counter()
             for _ in range(repeats[name]):
                 call()
-            if device() != "cpu":
-                torch.cuda.synchronize()
+            _finish()
             end = time.process_time() if device() == "cpu" else time.perf_counter()
             times[name].append((end - start) / repeats[name])
     return times
+
+
+def _repeats(call: Callable[[], object], block: float) -> int:
+    """How many calls take about `block` seconds, once what is made for the first of them is made."""
+    call()
+    _finish()
+    start = time.perf_counter()
+    call()
+    _finish()
+    return max(1, math.ceil(block / max(time.perf_counter() - start, 1e-7)))
+
+
+def _finish() -> None:
+    """A GPU is told what to do and goes on by itself: wait until it has done it."""
+    if device().startswith("cuda"):
+        torch.cuda.synchronize()
 
 
 def exponent(sizes: Sequence[float], times: Sequence[float]) -> float:

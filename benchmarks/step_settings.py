@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
+from benchmarks.measure import device
+from symdiff.groups import FamilyOptions
 from symdiff.hae import HAE
+from symdiff.objective import Objective, Recipe, Weight, published_objective
 from symdiff.perceptron import Perceptron
 from symdiff.representations import MLPRepresentation
+from symdiff.static_step import StaticStep, recorder_of
+from symdiff.training import descend, make_optimiser
+from symdiff.trajectories import Sequences
 
 
 @dataclass(frozen=True)
@@ -70,6 +77,28 @@ def batch(setting: Setting, seed: int = 0) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(seed)
     observations = torch.randn(setting.batch, setting.steps + 1, *setting.shape, generator=generator)
     return observations, torch.randn(setting.batch, setting.steps, ACTION, generator=generator)
+
+
+def sequences(observations: Tensor, actions: Tensor) -> Sequences:
+    """Observations and actions as a batch of training, on the device that is timed."""
+    n, steps = actions.shape[:2]
+    return Sequences(observations, actions, torch.zeros(n, steps + 1, dtype=torch.long), torch.arange(n)).to(device())
+
+
+def stepper(hae: HAE, data: Sequences, plain: bool, penalty: float = 0.0) -> Callable[[], Objective]:
+    """A step of training on one batch, as training takes it on the device that is timed, or the plain one."""
+    options, recipe, rate = FamilyOptions(), Recipe(), 1e-4
+    optimiser = make_optimiser(hae, rate, recipe, plain)
+
+    def take(given: Sequences, penalty: Weight, decoding: bool) -> Objective:
+        terms = published_objective(options, hae, given, penalty, decoding, plain=plain)
+        descend(hae, optimiser, terms, recipe.clip_norm, plain)
+        return terms
+
+    if plain or device() == "cpu":
+        return lambda: take(data, penalty, True)
+    step = StaticStep(take, hae, optimiser, recorder_of(torch.device(device())), "benchmark")
+    return lambda: step(data, rate, penalty)
 
 
 def _perceptrons(setting: Setting) -> tuple[nn.Module, nn.Module]:

@@ -12,12 +12,8 @@ from torch import Tensor, nn
 
 from benchmarks.limits import share
 from benchmarks.measure import Table, device, exponent, in_turn
-from benchmarks.step_settings import ACTION, HIDDEN, SETTINGS, Setting, batch, model
+from benchmarks.step_settings import ACTION, HIDDEN, SETTINGS, Setting, batch, model, sequences, stepper
 from symdiff.groups import FamilyOptions
-from symdiff.hae import HAE
-from symdiff.objective import Recipe, published_objective
-from symdiff.training import descend, make_optimiser
-from symdiff.trajectories import Sequences
 
 LENGTHS = (10, 30, 100, 300, 1000)
 
@@ -43,9 +39,9 @@ def run() -> Table:
 
 
 def _row(name: str, setting: Setting) -> dict[str, Any]:
-    data = _sequences(setting)
-    ours, plainly = (_step(model(setting).to(device()), data, setting, plain) for plain in (False, True))
-    first, second = ours(), plainly()
+    data, penalty = sequences(*batch(setting)), FamilyOptions().penalty if setting.penalty else 0.0
+    ours, plainly = (stepper(model(setting).to(device()), data, plain, penalty) for plain in (False, True))
+    first, second = (float(step().loss.detach()) for step in (ours, plainly))
     calls = {"ours": ours, "plain": plainly, "products": products(setting)}
     times = in_turn(calls)
     of_plain = sorted(b / a for a, b in zip(times["ours"], times["plain"], strict=True))
@@ -65,28 +61,6 @@ def _row(name: str, setting: Setting) -> dict[str, Any]:
         "loss differs": abs(first - second) / abs(second),
         "authors": setting.authors,
     }
-
-
-def _sequences(setting: Setting) -> Sequences:
-    observations, actions = batch(setting)
-    n = len(actions)
-    return Sequences(observations, actions, torch.zeros(n, setting.steps + 1, dtype=torch.long), torch.arange(n)).to(
-        device()
-    )
-
-
-def _step(network: HAE, data: Sequences, setting: Setting, plain: bool) -> Callable[[], float]:
-    options = FamilyOptions()
-    recipe = Recipe()
-    optimiser = make_optimiser(network, 1e-4, recipe, plain)
-    penalty = options.penalty if setting.penalty else 0.0
-
-    def step() -> float:
-        terms = published_objective(options, network, data, penalty, plain=plain)
-        descend(network, optimiser, terms, recipe.clip_norm, plain)
-        return terms.loss.item()
-
-    return step
 
 
 def _layers(setting: Setting) -> list[tuple[int, int, int, int]]:
@@ -165,7 +139,7 @@ def _inputs(network: HAE, setting: Setting, convolutions: list[nn.Module]) -> li
 
 def _forward(setting: Setting) -> float:
     network = model(setting).to(device())
-    data = _sequences(setting)
+    data = sequences(*batch(setting))
 
     @torch.no_grad()
     def call() -> Tensor:

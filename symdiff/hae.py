@@ -7,11 +7,12 @@ Representations from Observed Transitions", ICML 2023, section 3.
 from __future__ import annotations
 
 import math
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from symdiff.perceptron import Perceptron
 from symdiff.representations import Representation
@@ -146,11 +147,49 @@ def losses(
     latents = model.encode(observations)
     predicted = model.representation.rollout(actions, latents[:, 0])
     prediction = (latents[:, 1:] - predicted[:, 1:]).square().mean(-1)
-    reconstruction = (observations - model.decode(predicted)).square().mean((-3, -2, -1))
+    reconstruction = mean_square(observations, model.decode(predicted))
     if norm == "l2":
         # A root has no gradient at 0, where the exact forms live.
         return Losses((prediction + 1e-12).sqrt().mean(), (reconstruction + 1e-12).sqrt().mean())
     return Losses(prediction.mean(), reconstruction.mean())
+
+
+def mean_square(
+    images: Float[Tensor, "*batch c h w"], others: Float[Tensor, "*batch c h w"]
+) -> Float[Tensor, "*batch"]:
+    """``|x - y|^2 / (C H W)`` of each pair, in three passes over the images, its gradient included.
+
+    `others` may be of lower precision: differences are taken in that of `images`.
+    """
+    found: Tensor = _MeanSquare.apply(images, others)  # type: ignore[no-untyped-call]
+    return found
+
+
+class _MeanSquare(torch.autograd.Function):
+    """Written out, since each operation reads and writes all images, which takes as long as the products do."""
+
+    @staticmethod
+    def forward(ctx: Any, images: Tensor, others: Tensor) -> Tensor:
+        difference = images - others
+        ctx.save_for_backward(difference)
+        ctx.precisions = images.dtype, others.dtype
+        ctx.pixels = pixels = math.prod(difference.shape[-3:])
+        found: Tensor = torch.linalg.vector_norm(difference, dim=(-3, -2, -1)).square() / pixels
+        return found
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        (difference,) = ctx.saved_tensors
+        each = (gradient * (2 / ctx.pixels))[..., None, None, None]
+        slopes: list[Tensor | None] = []
+        for i, (precision, sign) in enumerate(zip(ctx.precisions, (1, -1), strict=True)):
+            if not ctx.needs_input_grad[i]:
+                slopes.append(None)
+                continue
+            slope = torch.empty_like(difference, dtype=precision)
+            slopes.append(torch.mul(difference, sign * each, out=slope))
+        return tuple(slopes)
 
 
 def _perceptron(inputs: int, hidden: int, outputs: int) -> Perceptron:

@@ -205,7 +205,7 @@ class LearnedRun(Run):
 
     @torch.no_grad()
     def evaluation(self) -> Evaluation:
-        """The model of the run with all held-out data, in float64 on the CPU."""
+        """The model of the run with all held-out data, in float64."""
         seed = self.config.seed
         sequences = self._held_out(HELD_OUT_LENGTH, HELD_OUT_SEQUENCES)
         elements = self._held_out(1, ELEMENTS).actions[:, 0]
@@ -228,8 +228,13 @@ class LearnedRun(Run):
         return replace(evaluation, reference_energy=action_energy(evaluation.with_model(reference)).value)
 
     def _evaluated(self, model: HAE) -> HAE:
-        """A copy in float64 on the CPU, in the form in which the family evaluates it."""
-        return self.family.for_evaluation(copy.deepcopy(model).cpu().double().eval())
+        """A copy in float64, in the form in which the family evaluates it."""
+        return self.family.for_evaluation(copy.deepcopy(model).to(self._judged_on).double().eval())
+
+    @property
+    def _judged_on(self) -> torch.device:
+        """The device of the run, where it knows float64."""
+        return torch.device("cpu") if self.device.type == "mps" else self.device
 
     def _held_out(self, length: int, n: int) -> Sequences:
         """`n` held-out sequences of `length` actions, shorter where steps outside the group leave no such run."""
@@ -237,7 +242,7 @@ class LearnedRun(Run):
         while True:
             generator = torch.Generator().manual_seed(self.config.seed + 1)
             try:
-                return self.family.sequences(self.test_part, length, n, generator)
+                return self.family.sequences(self.test_part, length, n, generator).to(self._judged_on)
             except ConfigError:
                 if length == 1:
                     raise

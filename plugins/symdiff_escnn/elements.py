@@ -160,9 +160,9 @@ def rotation(angle: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch 2 2"]:
     return matrix
 
 
-def circle(n: int) -> Tensor:
+def circle(n: int, device: torch.device | str = "cpu") -> Tensor:
     """``e^(2 pi i r/n)`` for r = 0 ... n-1, complex128, exact at quarter turns."""
-    eighth = torch.arange(n, dtype=torch.float64) * (8.0 / n)
-    values = torch.polar(torch.ones(n, dtype=torch.float64), eighth * (math.pi / 4))
+    eighth = torch.arange(n, dtype=torch.float64, device=device) * (8.0 / n)
+    values = torch.polar(torch.ones_like(eighth), eighth * (math.pi / 4))
     quarter = eighth % 2 == 0
     return torch.where(quarter, torch.complex(values.real.round(), values.imag.round()), values)

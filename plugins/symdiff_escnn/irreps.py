@@ -80,7 +80,7 @@ def matrices(group: PlaneGroup, irrep: Irrep, g: Float[Tensor, "*batch 2 2"]) ->
     k = irrep.frequency
     if group.finite:  # whole turns are dropped before the cosine is taken: exact at quarter turns, no drift
         turn, flipped = group.turn(g)
-        power = circle(group.order).to(g.device)[(k * turn) % group.order]
+        power = circle(group.order, g.device)[(k * turn) % group.order]
         cos, sin = power.real.to(g), power.imag.to(g)
     else:
         angle, flipped = group.polar(g)

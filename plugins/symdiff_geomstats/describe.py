@@ -114,8 +114,9 @@ def _ratio(found: Straightness, evaluation: Any) -> dict[str, Any]:
     n, total = len(found.total), float(found.total.sum())
     if not total > 0:
         return _unknown("the curve is one point")
+    each = torch.arange(n, device=found.total.device)
     interval = trajectory_bootstrap(
-        found.defect, found.total, torch.arange(n), seed=evaluation.seed, replicates=evaluation.bootstrap
+        found.defect, found.total, each, seed=evaluation.seed, replicates=evaluation.bootstrap
     )
     value = (float(found.defect.sum()) / total) ** 0.5
     return {"value": value, "interval": root(interval), "caution": few_units(n, "trajectories")}

@@ -53,8 +53,9 @@ def known_factors(evaluation: Evaluation) -> Known | None:
     count, time = held_out.states.shape[:2]
     every = torch.arange(count * time)
     rows = every if len(every) <= MOST else torch.linspace(0, len(every) - 1, MOST).round().long()
-    sequence, at = rows // time, rows % time
-    latents = evaluation.encode(evaluation.family.observed(held_out.states[sequence, at]))
+    sequence, at, like = rows // time, rows % time, evaluation.sequences.observations
+    # Regressions of deficient rank are solved on the CPU alone.
+    latents = evaluation.encode(evaluation.family.observed(held_out.states[sequence, at]).to(like)).cpu()
     return Known(latents, held_out.factors[sequence, at].to(latents), sequence)
 
 

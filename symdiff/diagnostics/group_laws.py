@@ -9,6 +9,7 @@ from torch import Tensor
 from symdiff.diagnostics.evaluation import Evaluation
 from symdiff.diagnostics.homomorphism import spread
 from symdiff.diagnostics.intervals import cautions, element_jackknife, few_units, pair_jackknife
+from symdiff.eigenvalues import eigenvalues
 from symdiff.errors import RefusedError
 from symdiff.result import Estimate
 
@@ -50,7 +51,7 @@ def spectrum_error(evaluation: Evaluation) -> Estimate:
     quotient, singular = torch.linalg.solve_ex(evaluation.representation(composed).reshape(product.shape), product)
     if bool(singular.any()) or not bool(torch.isfinite(quotient).all()):
         return Estimate(value=None, n=len(elements), caution="rho is singular on a product of held-out elements")
-    spread_of = (torch.linalg.eigvals(quotient) - 1).abs().square().mean(-1)
+    spread_of = (eigenvalues(quotient) - 1).abs().square().mean(-1)
     value, interval = pair_jackknife(spread_of, torch.ones_like(spread_of), square_root=True)
     caution = cautions(BLIND, few_units(len(elements)))
     return Estimate(value=value, interval=interval, n=len(elements), caution=caution)
@@ -66,8 +67,7 @@ def bracket_error(evaluation: Evaluation) -> Estimate | None:
 
 def eigenvalue_moduli(matrices: Float[Tensor, "k m m"]) -> Float[Tensor, " all"]:
     """Moduli of all eigenvalues of all matrices: a modulus above 1 makes long rollouts grow."""
-    eigenvalues: Tensor = torch.linalg.eigvals(matrices)
-    return eigenvalues.abs().flatten()
+    return eigenvalues(matrices).abs().flatten()
 
 
 def _identity(like: Tensor) -> Tensor:

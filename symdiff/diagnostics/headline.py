@@ -46,12 +46,13 @@ def laws(evaluation: Evaluation) -> dict[str, Estimate]:
 def pca_row(evaluation: Evaluation, train: Trajectories, latent: int) -> dict[str, float]:
     """Share of the held-out variance that `latent` principal components of the training states leave."""
     fitted = principal_components(train.states.flatten(0, 1).flatten(1), latent)
-    mean, directions = fitted.mean.double(), fitted.directions.double()
+    like = evaluation.sequences.observations
+    mean, directions = fitted.mean.to(like), fitted.directions.to(like)
     row = {}
     for suffix, length in LENGTHS.items():
-        if length >= evaluation.sequences.observations.shape[1]:
+        if length >= like.shape[1]:
             continue
-        x = evaluation.sequences.observations[:, : length + 1].flatten(0, 1).flatten(1)
+        x = like[:, : length + 1].flatten(0, 1).flatten(1)
         centred = x - mean
         left = centred.square().sum() - (centred @ directions.T).square().sum()
         row[f"reconstruction_error{suffix}"] = float(left / (x - x.mean(0)).square().sum())

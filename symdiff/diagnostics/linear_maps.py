@@ -60,8 +60,16 @@ def common_linear_map(evaluation: Evaluation) -> Float[Tensor, "m m"]:
     """The least-squares A of ``h(o_{t+1}) = A h(o_t)``, one for all elements, on the support of the latents."""
     gauge, latents = evaluation.gauge, evaluation.latents
     before = latents[:, :-1].flatten(0, 1) @ gauge.whiten.T
-    solution: Tensor = torch.linalg.lstsq(before, latents[:, 1:].flatten(0, 1), driver="gelsd").solution
-    return solution.T @ gauge.whiten
+    return least_squares(before, latents[:, 1:].flatten(0, 1)).T @ gauge.whiten
+
+
+def least_squares(x: Float[Tensor, "n p"], y: Float[Tensor, "n q"]) -> Float[Tensor, "p q"]:
+    """The A of least norm that minimises ``|x A - y|``, whatever the rank of x."""
+    if x.device.type == "cpu":
+        solution: Tensor = torch.linalg.lstsq(x, y, driver="gelsd").solution
+    else:  # where this driver is not to be had
+        solution = torch.linalg.pinv(x) @ y
+    return solution
 
 
 def least_squares_residual(latents: Float[Tensor, "x g_and_1 m"], gauge: Gauge) -> Float[Tensor, "x g"]:

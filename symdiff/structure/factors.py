@@ -60,7 +60,7 @@ def against_factors(evaluation: Evaluation, basis: Float[Tensor, "m m"], blocks:
         reason = f"{straight}: factors are taken as angles, in radians" if straight else "one held-out sequence"
         absent = Estimate(value=None, n=units, better="higher", caution=reason)
         return Factors(dict.fromkeys(("factor_independence", "factor_ari"), absent), None)
-    coordinates = torch.linalg.solve(basis.double(), known.latents.double().T).T
+    coordinates = torch.linalg.solve(basis.to(known.latents), known.latents.T).T.double()
     table = r2_of_blocks(coordinates, known, blocks)
     caution = few_units(units, "sequences")
     one = "one block: nothing was told apart" if len(blocks) == 1 else None

@@ -85,7 +85,7 @@ def split(
         Makes pictures of states, for the traversals.
     """
     rho = evaluation.representation
-    chosen = words(evaluation.family, evaluation.trajectories, rho, evaluation.seed)
+    chosen = words(evaluation.family, evaluation.trajectories, rho, evaluation.seed, evaluation.elements.device)
     try:
         found, noise, matrices = _decomposed(evaluation, rho, chosen, resamples)
     except MatricesError as error:
@@ -181,8 +181,8 @@ def _arrays(
     evaluation: Evaluation, found: Decomposition, matrices: Tensor, latents: Tensor, pictures_of: Pictures
 ) -> dict[str, NDArray[np.float32]]:
     pictures = {
-        "decomposition_before": mean_magnitude(matrices.numpy()),
-        "decomposition_after": mean_magnitude(torch.as_tensor(found.transform(matrices)).numpy()),
+        "decomposition_before": mean_magnitude(matrices.cpu().numpy()),
+        "decomposition_after": mean_magnitude(torch.as_tensor(found.transform(matrices)).cpu().numpy()),
     }
     shown = directions(latents, torch.as_tensor(found.basis), found.blocks)
     if shown:

@@ -58,7 +58,13 @@ def count(m: int) -> int:
 
 
 @torch.no_grad()
-def words(family: GroupFamily, trajectories: Trajectories, rho: Representation, seed: int = 0) -> Words:
+def words(
+    family: GroupFamily,
+    trajectories: Trajectories,
+    rho: Representation,
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+) -> Words:
     """Held-out elements on which to decompose `rho`.
 
     Where actions were observed, some of these: products of them need not be known. Where the actions are the recorded
@@ -75,18 +81,20 @@ def words(family: GroupFamily, trajectories: Trajectories, rho: Representation, 
         The representation, in float64.
     seed
         Seed of the draw.
+    device
+        Where `rho` is, and the elements are to be.
     """
     n = count(rho.dimension)
     if family.actions_are_observed:
-        return _composed(family, trajectories, 1, n, seed)
+        return _composed(family, trajectories, 1, n, seed, device)
     if not family.actions_are_steps:
-        return Words(family.sample(n, torch.Generator().manual_seed(seed)).double(), 1)
-    found = _composed(family, trajectories, 1, n, seed)
+        return Words(family.sample(n, torch.Generator().manual_seed(seed)).double().to(device), 1)
+    found = _composed(family, trajectories, 1, n, seed, device)
     while 2 * found.length * SHARE <= trajectories.steps and displacement(rho(found.elements)) < APART:
         if affordable(n, 2 * found.length, math.prod(trajectories.observation_shape)) < n:
             break
         try:
-            found = _composed(family, trajectories, 2 * found.length, n, seed)
+            found = _composed(family, trajectories, 2 * found.length, n, seed, device)
         except ConfigError:  # steps outside the group leave no such window
             break
     return found
@@ -99,10 +107,12 @@ def displacement(matrices: Float[Tensor, "k m m"]) -> float:
     return float((moved.square().sum((-2, -1)).mean() / m).sqrt())
 
 
-def _composed(family: GroupFamily, trajectories: Trajectories, length: int, n: int, seed: int) -> Words:
+def _composed(
+    family: GroupFamily, trajectories: Trajectories, length: int, n: int, seed: int, device: torch.device | str
+) -> Words:
     actions = family.sequences(trajectories, length, n, torch.Generator().manual_seed(seed)).actions
     product = actions[:, 0]
     for t in range(1, length):
         product = family.compose(actions[:, t], product)
     # A window drawn twice is one element, and counts once.
-    return Words(torch.unique(product, dim=0).double(), length)
+    return Words(torch.unique(product, dim=0).double().to(device), length)

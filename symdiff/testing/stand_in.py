@@ -41,6 +41,9 @@ _READING = {
 """Operations whose result, or its shape, the CPU has to know."""
 
 
+_PRODUCTS = {torch.matmul, Tensor.matmul, Tensor.__matmul__}
+
+
 @dataclass(frozen=True)
 class Transfer:
     """One copy between the device and the CPU that the CPU waits for.
@@ -188,6 +191,11 @@ class _There(Tensor):
             return False
         if func is Tensor.tolist:
             return args[0].cpu().tolist()
+        if func is Tensor.__getitem__:
+            args = args[0], _without_lists(args[1])
+        if func in _PRODUCTS and args[0].dim() == 1 and args[1].dim() > 1:
+            # Torch squeezes this product in place, which changes nobody's shape but that of what is held.
+            args = args[1].mT, args[0]
         del types
         with torch._C.DisableTorchFunctionSubclass():
             result = func(*args, **(kwargs or {}))
@@ -319,6 +327,13 @@ class _Rules(TorchDispatchMode):
         some_there = any(isinstance(tensor, _There) for tensor in checked)
         if some_there and any(tensor.dim() or name in ("cat", "stack") for tensor in here):
             raise RuntimeError(f"{name}: expected all tensors to be on the same device, found {DEVICE} and cpu")
+
+
+def _without_lists(index: Any) -> Any:
+    """An index whose lists are tensors: torch makes them on the device of this name, which loses their values."""
+    if isinstance(index, tuple):
+        return tuple(_without_lists(part) for part in index)
+    return torch.tensor(index) if isinstance(index, list) else index
 
 
 def _held(leaf: Any) -> Any:

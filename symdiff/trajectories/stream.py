@@ -69,7 +69,8 @@ class _Copies:
         if self.stream is None:
             return batch.to(self.device), None
         with torch.cuda.stream(self.stream):
-            tensors = {name: tensor.pin_memory() for name, tensor in _tensors(batch).items()}
+            # Actions that are one and the same, expanded, are not pinned as they are.
+            tensors = {name: tensor.contiguous().pin_memory() for name, tensor in _tensors(batch).items()}
             moved = {name: tensor.to(self.device, non_blocking=True) for name, tensor in tensors.items()}
             there = torch.cuda.Event()
             there.record(self.stream)

@@ -24,7 +24,7 @@ from symdiff_geomstats.options import GeomstatsOptions
 CPU = torch.device("cpu")
 STEPS = 6
 SHAPE = (1, 8, 8)
-LATENT = {"affine": 8, "affine mlp": 8, "escnn": 8, "geomstats": 8, "actions": 6}
+LATENT = {"affine": 8, "affine mlp": 8, "escnn": 8, "escnn exact": 8, "geomstats": 8, "actions": 6}
 
 
 @cache
@@ -49,6 +49,8 @@ def family_of(name: str) -> GroupFamily:
             return AffineFamily(SHAPE, AffineOptions(rho="mlp", **small))
         case "escnn":
             return EscnnFamily(SHAPE, EscnnOptions(group="C4", rho="mlp", **small))
+        case "escnn exact":
+            return EscnnFamily(SHAPE, EscnnOptions(group="C4", **small))
         case "geomstats":
             return GeomstatsFamily(SHAPE, GeomstatsOptions(manifold="so", n=4, **small))
         case _:

@@ -129,6 +129,14 @@ def test_what_is_copied_to_it_is_written_down(there: StandIn) -> None:
     assert [transfer.kind for transfer in there.transfers] == ["sent", "read"] * 2
 
 
+def test_an_index_that_is_a_list_and_a_row_times_a_matrix_are_those_of_the_cpu(there: StandIn) -> None:
+    x = torch.arange(12.0).reshape(3, 4)
+    on_it = x.to(there.device)
+    assert torch.equal(on_it[[2, 0]].cpu(), x[[2, 0]])
+    assert torch.equal(on_it[:, [1, 3]].cpu(), x[:, [1, 3]])
+    assert torch.equal((on_it[:, 0] @ on_it).cpu(), x[:, 0] @ x)
+
+
 def test_what_is_forbidden_is_so_in_one_thread(there: StandIn) -> None:
     with ThreadPoolExecutor(1) as pool, there.forbid("read", "sent"):
         made = pool.submit(lambda: torch.arange(3).to(there.device) * torch.tensor([2, 2, 2]).to(there.device)).result()

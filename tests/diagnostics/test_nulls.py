@@ -11,9 +11,10 @@ from torch import Tensor
 
 from symdiff.diagnostics.blind import blind_representations, scale_of
 from symdiff.diagnostics.equivariance import equivariance_figures
-from symdiff.diagnostics.linear_maps import common_linear_map
+from symdiff.diagnostics.linear_maps import common_linear_map, least_squares
 from symdiff.diagnostics.nulls import null_evaluations, null_figures
 from symdiff.diagnostics.permutation import permutation_test, permuted_elements
+from symdiff.testing import stand_in_device
 
 
 def errors(toy: Any) -> dict[str, float]:
@@ -77,6 +78,14 @@ def test_a_group_without_brackets_has_no_blind_family(toy: Any, monkeypatch: pyt
     monkeypatch.setattr(type(toy.family), "bracket", lambda self, X, Y: torch.zeros_like(X))
     assert scale_of(toy.family, toy.elements) is None
     assert blind_representations(toy.evaluation()) == {}
+
+
+def test_least_squares_of_deficient_rank_on_another_device_are_those_of_the_cpu() -> None:
+    x, y = torch.randn(9, 3, dtype=torch.float64), torch.randn(9, 2, dtype=torch.float64)
+    x[:, 2] = x[:, 0]
+    with stand_in_device() as there:
+        found = least_squares(x.to(there.device), y.to(there.device)).cpu()
+    torch.testing.assert_close(found, least_squares(x, y))
 
 
 def test_the_common_linear_map_is_found(toy: Any) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from symdiff.representations import matrix_exponential
 from symdiff.representations.exponential import _taylor, plain_exponentials
+from tests.gpu import waiting_forbidden
 
 
 @given(
@@ -144,11 +145,8 @@ def test_on_a_gpu_the_values_are_those_of_the_cpu_without_waiting_for_it(size: i
     X = torch.cat([scaled(size, norm, 3) for norm in (0.01, 1.0, 20.0)])
     there = X.cuda()
     matrix_exponential(there)  # its constants come to the device once
-    torch.cuda.set_sync_debug_mode("error")
-    try:
+    with waiting_forbidden():
         found = matrix_exponential(there)
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
     torch.testing.assert_close(found.cpu(), matrix_exponential(X), rtol=1e-6, atol=1e-7)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from symdiff.hae import HAE, Decoder, Encoder, losses
+from symdiff.hae import HAE, Decoder, Encoder, losses, mean_square
 from symdiff.representations import MLPRepresentation
 
 SHAPE = (1, 2, 3)
@@ -43,6 +43,22 @@ def test_the_losses_are_the_sums_of_their_definition(model: HAE, batch: tuple[to
     l2 = losses(model, observations, actions, "l2")
     torch.testing.assert_close(l2.prediction, torch.stack(prediction).norm(dim=-1).mean() / 2)
     torch.testing.assert_close(l2.reconstruction, torch.stack(reconstruction).norm(dim=-1).mean() / 6**0.5)
+
+
+@pytest.mark.parametrize("precision", [torch.float64, torch.bfloat16])
+def test_the_mean_square_and_its_gradients_are_those_of_the_operations_one_by_one(precision: torch.dtype) -> None:
+    torch.manual_seed(0)
+    x, weights = torch.randn(4, 3, *SHAPE, dtype=torch.float64), torch.randn(4, 3, dtype=torch.float64)
+    y = torch.randn_like(x).to(precision)
+    results = []
+    for of in (mean_square, lambda x, y: (x - y).square().mean((-3, -2, -1))):
+        given = x.clone().requires_grad_(), y.clone().requires_grad_()
+        found = of(*given)
+        (weights * found).sum().backward()
+        results.append([found, *(tensor.grad for tensor in given)])
+    for found, expected in zip(*results, strict=True):
+        assert found.dtype == expected.dtype
+        torch.testing.assert_close(found, expected)
 
 
 @pytest.mark.parametrize("norm", ["squared", "l2"])

@@ -19,6 +19,7 @@ from symdiff.training import EVALUATE_EVERY, Data, Stage, descend, make_optimise
 from symdiff.trajectories import Sequences, Trajectories, open_store, record, write_store
 from symdiff_affine.family import AffineFamily
 from symdiff_affine.options import AffineOptions
+from tests.gpu import waiting_forbidden
 
 CPU = torch.device("cpu")
 
@@ -246,9 +247,6 @@ def test_a_step_on_a_gpu_waits_for_nothing(recording: Trajectories, rho: str) ->
     model, batch = started(f, data).to(device), data.batch(0).to(device)
     optimiser = make_optimiser(model, 1e-3, f.recipe())
     descend(model, optimiser, f.objective(model, batch, 0.5), 1.0)  # what is made once is made
-    torch.cuda.set_sync_debug_mode("error")
-    try:
+    with waiting_forbidden():
         for _ in range(3):
             descend(model, optimiser, f.objective(model, batch, 0.5), 1.0)
-    finally:
-        torch.cuda.set_sync_debug_mode("default")

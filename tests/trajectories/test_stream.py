@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import pytest
 import torch
@@ -87,6 +88,14 @@ def test_whatever_ends_the_use_ends_the_thread(end: type[BaseException]) -> None
     with pytest.raises((end, RuntimeError)):
         use()
     assert threading.active_count() == before
+
+
+@pytest.mark.gpu
+def test_one_action_for_all_is_sent_to_the_gpu_as_well() -> None:
+    one = batch(0)
+    same = replace(one, actions=one.actions[:1].expand_as(one.actions))
+    with prefetched(lambda step: same, range(2), torch.device("cuda")) as batches:
+        assert all(torch.equal(found.actions.cpu(), same.actions) for found in batches)
 
 
 @pytest.mark.gpu

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from symdiff.eigenvalues import eigenvalues
 from symdiff.errors import CutLocusError
 from symdiff.representations import matrix_exponential
 from symdiff_geomstats.manifolds.base import Manifold
@@ -50,12 +51,12 @@ class GeneralLinear(Manifold):
 
 def refuse_negative(A: Float[Tensor, "*batch s s"], tolerance: float) -> None:
     """Raise `CutLocusError` where an eigenvalue is on the closed negative half-line, up to `tolerance`."""
-    eigenvalues: Tensor = torch.linalg.eigvals(A.detach())
-    wrong = (eigenvalues.imag.abs() <= tolerance * eigenvalues.abs()) & (eigenvalues.real <= 0)
+    found = eigenvalues(A)
+    wrong = (found.imag.abs() <= tolerance * found.abs()) & (found.real <= 0)
     if bool(wrong.any()):
         raise CutLocusError(
             f"{int(wrong.any(-1).sum())} of {max(wrong[..., 0].numel(), 1)} matrices have no real logarithm, or two: "
-            f"an eigenvalue is {float(eigenvalues.real[wrong][0]):.3g}",
+            f"an eigenvalue is {float(found.real[wrong][0]):.3g}",
             "values this far from the identity have no geodesic to it in GL+(n): choose another manifold, or train a "
             "rho that moves less",
         )

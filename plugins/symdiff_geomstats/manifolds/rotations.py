@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from symdiff.eigenvalues import eigenvalues
 from symdiff.errors import CutLocusError, NonFiniteError
 from symdiff.representations import matrix_exponential
 from symdiff_geomstats import library
@@ -102,7 +103,7 @@ def angles(R: Float[Tensor, "*batch n n"]) -> Float[Tensor, "*batch planes"]:
     if n == 3:
         scalar, vector = quaternion(R)
         return 2 * torch.atan2(vector.norm(dim=-1), scalar)[..., None]
-    found: Tensor = torch.linalg.eigvals(R).angle().abs()
+    found = eigenvalues(R).angle().abs()
     # Eigenvalues come in conjugate pairs (and a 1 for odd n), so every angle of a plane is there twice.
     return found.sort(dim=-1, descending=True).values[..., 0 : n - 1 : 2]
 
