@@ -13,7 +13,10 @@ from benchmarks.measure import Table
 
 
 def tell(name: str, table: Table, on: dict[str, Any], as_json: bool, keep: bool) -> None:
-    """Print what a benchmark found on a machine; `keep` also writes it to ``benchmarks/results/DATE-NAME.json``."""
+    """Print what a benchmark found on a machine; `keep` also writes it to ``benchmarks/results/DATE-NAME.json``.
+
+    On a GPU to ``DATE-NAME-gpu.json``.
+    """
     now = datetime.now(UTC)
     document = {"benchmark": name, "date": now.isoformat(timespec="seconds"), "machine": on}
     document |= {"limits": measured(), **asdict(table)}
@@ -22,6 +25,7 @@ def tell(name: str, table: Table, on: dict[str, Any], as_json: bool, keep: bool)
     if keep:
         folder = Path(__file__).parent / "results"
         folder.mkdir(exist_ok=True)
+        name += "-gpu" if "gpu" in on else ""
         (folder / f"{now.date()}-{name}.json").write_text(text + "\n", encoding="utf-8")
 
 
