@@ -250,7 +250,7 @@ def test_pictures_are_decoded_in_parts_and_stay_within_the_range(saved, monkeypa
     latents = torch.randn(7, 2, 4, 4)
     whole = denoiser.decode(latents)
     monkeypatch.setattr("symdiff.diffusion.adapters.pipeline.DECODED_NUMBERS", 2 * 192 * 16)
-    torch.testing.assert_close(denoiser.decode(latents), whole, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(denoiser.decode(latents), whole, rtol=1e-5, atol=1e-5)
     extreme = denoiser.decode(100 * latents.double())
     assert (extreme.shape, extreme.dtype) == ((7, 3, 8, 8), torch.float64)
     assert float(extreme.abs().max()) == 1
@@ -297,6 +297,6 @@ def test_on_a_gpu_it_is_the_same_model(saved, name) -> None:
     here, there = (find_denoiser(f"diffusers:{saved(name)}").to(device) for device in ("cpu", "cuda"))
     x = torch.randn(3, *here.shape, dtype=torch.float64)
     for t in (1, 300.5, 1000):
-        torch.testing.assert_close(there.denoise(x.cuda(), t).cpu(), here.denoise(x, t), rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(there.denoise(x.cuda(), t).cpu(), here.denoise(x, t), rtol=1e-4, atol=1e-4)  # weights are float32
     assert there.decode(x.cuda()).device.type == "cuda"
     assert record(there, find_sampler(None, there), 3, 2, device="cuda").info["device"].startswith("cuda")
