@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from symdiff.adamw import AdamW
 from symdiff.checkpoint import Checkpoint
 from symdiff.errors import ConfigError, DivergedError, NonFiniteError
 from symdiff.groups import GroupFamily
@@ -280,7 +281,7 @@ def make_optimiser(model: HAE, rate: float, recipe: Recipe, plain: bool = False)
             scale = 1.0 if recipe.fan_in is None else min(1.0, recipe.fan_in / fan_in)
             scale *= recipe.rate_of_rho if id(p) in of_rho else 1.0
             groups.setdefault((scale, 0.0 if id(p) in of_rho else recipe.weight_decay), []).append(p)
-    return torch.optim.AdamW(
+    return AdamW(
         [{"params": ps, "weight_decay": decay, "scale": scale} for (scale, decay), ps in groups.items()],
         lr=rate, betas=recipe.betas, foreach=False, fused=not plain,
     )  # fmt: skip

@@ -24,7 +24,6 @@ from typing import Any
 
 MODULES = (
     "symdiff.analyze",
-    "torch._dynamo",
     "matplotlib.backends.backend_agg",
     "matplotlib.backends.backend_svg",
 )

@@ -296,7 +296,7 @@ def test_the_ddim_pipeline_too(tmp_path, sampled) -> None:
 def test_on_a_gpu_it_is_the_same_model(saved, name) -> None:
     here, there = (find_denoiser(f"diffusers:{saved(name)}").to(device) for device in ("cpu", "cuda"))
     x = torch.randn(3, *here.shape, dtype=torch.float64)
-    for t in (1, 300.5, 1000):
-        torch.testing.assert_close(there.denoise(x.cuda(), t).cpu(), here.denoise(x, t), rtol=1e-4, atol=1e-4)  # weights are float32
+    for t in (1, 300.5, 1000):  # weights are float32
+        torch.testing.assert_close(there.denoise(x.cuda(), t).cpu(), here.denoise(x, t), rtol=1e-4, atol=1e-4)
     assert there.decode(x.cuda()).device.type == "cuda"
     assert record(there, find_sampler(None, there), 3, 2, device="cuda").info["device"].startswith("cuda")

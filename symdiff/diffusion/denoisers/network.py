@@ -13,10 +13,12 @@ from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from symdiff.diffusion.denoisers import held_out
 from symdiff.diffusion.denoisers.base import Denoiser, HeldOut, Prediction, fingerprint
 from symdiff.diffusion.denoisers.unet import UNet, UNetConfig
+from symdiff.diffusion.denoisers.unet_inference import AT_LEAST, evaluate
 from symdiff.diffusion.denoisers.unet_pullback import pullback
 from symdiff.diffusion.schedule import Schedule, Time
 from symdiff.errors import ModelError
@@ -58,6 +60,8 @@ class NetworkDenoiser(Denoiser):
     def predict(self, x: Float[Tensor, "batch c h w"], t: Time) -> Float[Tensor, "batch c h w"]:
         """The velocity. Between training steps 0 and 1 the network is asked for step 1, the least noise it knows."""
         network, log_snr = self._asked(x, t)
+        if x.device.type == "cpu" and len(x) >= AT_LEAST and not differentiated(x):
+            return evaluate(network, x, log_snr)
         velocity: Tensor = network(x, log_snr)
         return velocity
 
@@ -92,6 +96,11 @@ class NetworkDenoiser(Denoiser):
         self.network.to(device)
         self._double.to(device)
         return self
+
+
+def differentiated(x: Tensor) -> bool:
+    """Whether derivatives with respect to `x` may be asked for: in reverse mode, or now in forward mode."""
+    return torch.is_grad_enabled() or forward_ad.unpack_dual(x).tangent is not None
 
 
 def log_snr(schedule: Schedule, t: Tensor) -> Float[Tensor, " times"]:
