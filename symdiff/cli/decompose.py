@@ -122,7 +122,8 @@ def _write(path: Path, content: bytes) -> None:
 def _picture(matrices: Tensor, found: Decomposition, kind: str) -> bytes:
     import numpy as np
 
-    from symdiff.report.figures.blocks import block_picture_file, mean_magnitude
+    from symdiff.report.figures.blocks import block_picture_file
+    from symdiff.report.magnitude import mean_magnitude
 
     before = matrices.double().cpu().numpy()
     after = np.asarray(found.transform(before))

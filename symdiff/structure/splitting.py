@@ -19,7 +19,7 @@ from symdiff.diagnostics.homomorphism import spread
 from symdiff.errors import MatricesError
 from symdiff.hae import HAE
 from symdiff.illustrations import TRAVERSAL, Pictures, show, traversals
-from symdiff.report.figures.blocks import mean_magnitude
+from symdiff.report.magnitude import mean_magnitude
 from symdiff.representations import Representation
 from symdiff.result import Estimate
 from symdiff.structure.factors import against_factors

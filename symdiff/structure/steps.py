@@ -12,7 +12,7 @@ from torch import Tensor
 
 from symdiff.decomposition import Decomposition, decompose
 from symdiff.illustrations import TRAVERSAL, Pictures, seen, show
-from symdiff.report.figures.blocks import mean_magnitude
+from symdiff.report.magnitude import mean_magnitude
 from symdiff.result import Estimate
 from symdiff.structure.linear_parts import LinearParts
 from symdiff.structure.splitting import Structure, estimates_of, summary

@@ -22,9 +22,9 @@ from symdiff.report.figures.blocks import (
     block_picture,
     block_picture_file,
     colour_range,
-    mean_magnitude,
 )
 from symdiff.report.figures.heatmap import pool
+from symdiff.report.magnitude import mean_magnitude
 
 
 def block(first: int, dim: int, multiplicity: int = 1, **fields: Any) -> dict[str, Any]:

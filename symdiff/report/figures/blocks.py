@@ -37,12 +37,6 @@ INDECOMPOSABLE = "◥"
 """Beside the label of a block that is reducible but indecomposable: the shape of its matrices."""
 
 
-def mean_magnitude(matrices: Float[NDArray[Any], "k m m"]) -> Float[NDArray[Any], "m m"]:
-    """Root mean square of every entry over the matrices."""
-    magnitude: NDArray[np.float64] = np.sqrt(np.square(matrices, dtype=np.float64).mean(0))
-    return magnitude
-
-
 def block_picture(
     before: Float[NDArray[Any], "m m"],
     after: Float[NDArray[Any], "m m"],
