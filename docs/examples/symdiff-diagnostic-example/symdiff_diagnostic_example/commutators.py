@@ -38,7 +38,7 @@ def commutators(evaluation):
 
 def _ratio(matrices):
     """The figure and its interval for matrices ``[k, m, m]``."""
-    a = matrices.double() - torch.eye(matrices.shape[-1], dtype=torch.float64)
+    a = matrices.double() - torch.eye(matrices.shape[-1], dtype=torch.float64, device=matrices.device)  # or on a GPU
     products = torch.einsum("iab,jbc->ijac", a, a)
     numerator = (products - products.transpose(0, 1)).square().sum((-2, -1))
     energy = products.square().sum((-2, -1))
