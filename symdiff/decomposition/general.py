@@ -15,7 +15,6 @@ from symdiff.decomposition.cuts import EXPLAINED, Layout, accepted, polished, un
 from symdiff.decomposition.structure import RealType
 from symdiff.decomposition.sylvester import Part
 from symdiff.decomposition.unitary import Piece
-from symdiff.eigenvalues import eigenvalues
 
 # Endomorphisms of a part up to this dimension are searched whole, by a dense decomposition.
 _DENSE = 20
@@ -60,7 +59,7 @@ def _cut(part: Part, found: Tensor, noise: Noise, generator: torch.Generator) ->
     for _ in range(_TRIES if len(found) else 0):
         weights = torch.randn(len(found), generator=generator, dtype=torch.float64).to(found)
         x = torch.einsum("n,nij->ij", weights, found)
-        values = eigenvalues(x).real.sort().values
+        values = torch.linalg.eigvals(x).real.sort().values
         gaps = values.diff()
         for at in gaps.argsort(descending=True)[:4].tolist():
             projector = spectral_projector(x, float(values[at] + values[at + 1]) / 2)
