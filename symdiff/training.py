@@ -254,17 +254,18 @@ def descend(
     if plain:
         plain_clip(model, clip_norm)
     elif terms.loss.device.type == "cpu":
-        _clip_in_step(model, optimiser, clip_norm)
+        _clip_in_step(optimiser, clip_norm)
     else:
         torch.nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
     optimiser.step()
 
 
-def _clip_in_step(model: HAE, optimiser: torch.optim.Optimizer, most: float) -> None:
+def _clip_in_step(optimiser: torch.optim.Optimizer, most: float) -> None:
     """Leave the scaling of the gradient to the optimiser's one pass over it; one norm instead of one a parameter."""
-    gradients = [p.grad.flatten() for p in model.parameters() if p.grad is not None]
-    norm = torch.cat(gradients).norm()
-    optimiser.grad_scale = ((norm + 1e-6) / most).clamp_min(1.0).float()  # type: ignore[attr-defined]
+    gradients = [p.grad.flatten() for group in optimiser.param_groups for p in group["params"] if p.grad is not None]
+    excess = (float(torch.cat(gradients).norm()) + 1e-6) / most
+    scale = None if excess <= 1 else torch.tensor(excess, dtype=torch.float32)  # NaN stays NaN
+    optimiser.grad_scale = scale  # type: ignore[attr-defined]
 
 
 def make_optimiser(model: HAE, rate: float, recipe: Recipe, plain: bool = False) -> torch.optim.Optimizer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import torch
 from jaxtyping import Float
@@ -81,12 +81,12 @@ class Representation(nn.Module, ABC):
             Latents of the first observation.
         """
         groups = self.blocks(actions)
-        ends = torch.tensor([0, *(group.shape[-3] * group.shape[-1] for group in groups)]).cumsum(0).tolist()
+        ends = accumulate((group.shape[-3] * group.shape[-1] for group in groups), initial=0)
         parts = []
         for group, (start, stop) in zip(groups, pairwise(ends), strict=True):
             z = first[:, start:stop].unflatten(-1, (group.shape[-3], group.shape[-1]))
             parts.append(orbit(group, z).flatten(2))
-        return torch.cat(parts, dim=-1)
+        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
 
 
 def runs_of_equal_size(block_sizes: tuple[int, ...]) -> list[tuple[int, int]]:

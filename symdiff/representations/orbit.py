@@ -27,7 +27,8 @@ def orbit(matrices: Float[Tensor, "n steps k b b"], first: Float[Tensor, "n k b"
     """
     if matrices.shape[1] >= SCAN_FROM and matrices.shape[-1] <= SCAN_SIZES:
         return _scan(matrices, first)
-    latents: Tensor = _Walk.apply(matrices, first)  # type: ignore[no-untyped-call]
+    walk = _WalkInPlanes if matrices.shape[-1] <= _ENTRYWISE_UP_TO else _Walk
+    latents: Tensor = walk.apply(matrices, first)  # type: ignore[no-untyped-call]
     return latents
 
 
@@ -52,6 +53,38 @@ class _Walk(torch.autograd.Function):
             found.append(own + _times(matrix.mT, found[-1]))
         whole = torch.stack(found[::-1], dim=1)
         return whole[:, 1:].unsqueeze(-1) * latents[:, :-1].unsqueeze(-2), whole[:, 0]
+
+
+class _WalkInPlanes(torch.autograd.Function):
+    """The same entry by entry: what one operation touches, an entry of all blocks of a step, is side by side."""
+
+    @staticmethod
+    def forward(ctx: Any, matrices: Tensor, first: Tensor) -> Tensor:
+        planes = matrices.permute(1, 3, 4, 2, 0).contiguous()  # [steps, b, b, k, n]
+        latents = [first.permute(2, 1, 0).contiguous()]
+        for matrix in planes:
+            latents.append(_add_columns(matrix[:, 0] * latents[-1][0], matrix, latents[-1], 1))
+        result = torch.stack(latents)
+        ctx.save_for_backward(planes, result)
+        return result.permute(3, 0, 2, 1)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        planes, latents = ctx.saved_tensors
+        *earlier, last = gradient.permute(1, 3, 2, 0)
+        found = [last]
+        for matrix, own in zip(reversed(planes.unbind()), reversed(earlier), strict=True):
+            found.append(_add_columns(own, matrix.transpose(0, 1), found[-1]))
+        whole = torch.stack(found[::-1])
+        of_matrices = whole[1:, :, None] * latents[:-1, None]
+        return of_matrices.permute(4, 0, 3, 1, 2), whole[0].permute(2, 1, 0)
+
+
+def _add_columns(total: Tensor, matrix: Tensor, vector: Tensor, begin: int = 0) -> Tensor:
+    """``total + M v`` of planes ``[b, b, k, n]`` and ``[b, k, n]``, of the columns from `begin` on."""
+    for j in range(begin, len(vector)):
+        total = torch.addcmul(total, matrix[:, j], vector[j])
+    return total
 
 
 def _scan(matrices: Tensor, first: Tensor) -> Tensor:

@@ -22,15 +22,17 @@ _SERIES_UP_TO = 0.5
 _SERIES = tuple((2 * j + 2) / math.factorial(2 * j + 3) for j in range(9))
 _TINY = 1e-150
 
-_SMALL = 4.0
-"""Largest |q| of a batch up to which series of all three functions serve for all of it, in one product."""
+_TERMS = {0.25: 8, 4.0: 14}
+"""Up to the largest |q| of a batch: terms of series of all three functions that serve for all of it, in one product.
 
-_TERMS = 14
-"""Of those series; the first left out is below 4^14/28! = 1e-21."""
+The first term left out is below 0.25^8/16! = 1e-18 and 4^14/28! = 1e-21.
+"""
 
 
 def exponential_2x2(X: Float[Tensor, "*batch 2 2"]) -> Float[Tensor, "*batch 2 2"]:
     """``exp(X)``, computed in float64, returned in the dtype of `X`."""
+    if X.dim() == 2:
+        return exponential_2x2(X[None])[0]
     result: Tensor = _Exponential.apply(X)  # type: ignore[no-untyped-call]
     return result
 
@@ -40,23 +42,20 @@ class _Exponential(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, X: Tensor) -> Tensor:
-        a, b, c, d = X.double().flatten(-2).movedim(-1, 0).contiguous()
+        a, b, c, d = _planes(X)
         h, delta = (a + d) * 0.5, (a - d) * 0.5
         q = torch.addcmul(delta * delta, b, c)
-        slope = None
-        if _is_small(q):
-            even, odd, slope = _by_series(h, q)
-        else:
-            even, odd = _even_and_odd(h, q)
+        terms = _terms(q)
+        even, odd, slope = (*_even_and_odd(h, q), None) if terms is None else _by_series(h, q, terms)
         ctx.save_for_backward(h, delta, b, c, q, even, odd, slope)
         diagonal = odd * delta
-        return _blocks(even + diagonal, odd * b, odd * c, even - diagonal).to(X.dtype)
+        return _blocks([even + diagonal, odd * b, odd * c, even - diagonal], X)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         h, delta, b, c, q, even, odd, slope = ctx.saved_tensors
-        g00, g01, g10, g11 = gradient.double().flatten(-2).movedim(-1, 0).contiguous()
+        g00, g01, g10, g11 = _planes(gradient)
         trace, skew = g00 + g11, g00 - g11
         along = skew * delta + g01 * b + g10 * c
         # dC/dq = S/2 and dS/dq = (C - S)/2q.
@@ -67,33 +66,48 @@ class _Exponential(torch.autograd.Function):
         half_delta = torch.addcmul(0.5 * odd * skew, delta, of_q)
         of_a, of_d = 0.5 * of_h + half_delta, 0.5 * of_h - half_delta
         of_b, of_c = torch.addcmul(odd * g01, c, of_q), torch.addcmul(odd * g10, b, of_q)
-        return _blocks(of_a, of_b, of_c, of_d).to(gradient.dtype)
+        return _blocks([of_a, of_b, of_c, of_d], gradient)
 
 
-def _blocks(a: Tensor, b: Tensor, c: Tensor, d: Tensor) -> Tensor:
-    blocks: Tensor = torch.stack([a, b, c, d], -1).unflatten(-1, (2, 2))
+def _planes(X: Tensor) -> Tensor:
+    """The four entries, side by side in memory and the first dimension of the batch innermost: ``[4, ..., n]``."""
+    return X.flatten(-2).movedim((-1, 0), (0, -1)).to(torch.float64, memory_format=torch.contiguous_format)
+
+
+def _blocks(planes: list[Tensor], like: Tensor) -> Tensor:
+    """Blocks whose memory stays in planes."""
+    blocks: Tensor = torch.stack(planes).to(like.dtype).movedim((0, -1), (-1, 0)).unflatten(-1, (2, 2))
     return blocks
 
 
-def _is_small(q: Tensor) -> bool:
-    """Asked on the CPU alone: elsewhere the answer would be waited for."""
-    return q.device.type == "cpu" and q.numel() > 0 and float(torch.linalg.vector_norm(q, torch.inf)) <= _SMALL
+def _terms(q: Tensor) -> int | None:
+    """How many terms serve for all of `q`; asked on the CPU alone, elsewhere the answer would be waited for."""
+    if q.device.type != "cpu" or q.numel() == 0:
+        return None
+    largest = float(torch.linalg.vector_norm(q, torch.inf))
+    return next((terms for bound, terms in _TERMS.items() if largest <= bound), None)
 
 
-def _by_series(h: Tensor, q: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _by_series(h: Tensor, q: Tensor, terms: int) -> tuple[Tensor, Tensor, Tensor]:
     """``e^h`` times C(q), S(q) and (C - S)/q, each a series in q."""
-    powers = q.new_ones(_TERMS, q.numel())
-    torch.cumprod(q.reshape(1, -1).expand(_TERMS - 1, -1), 0, out=powers[1:])
-    even, odd, slope = (_coefficients() @ powers).mul_(h.exp().reshape(-1)).unflatten(-1, q.shape)
+    powers = q.new_empty(terms, q.numel())
+    powers[0] = 1
+    powers[1] = q.flatten()
+    done = 2
+    while done < terms:  # q^i q^(done - i) for i = 1, 2, ..: every pass doubles what there is
+        more = min(done - 1, terms - done)
+        torch.mul(powers[1 : more + 1], powers[done - 1], out=powers[done : done + more])
+        done += more
+    even, odd, slope = (_coefficients(terms) @ powers).mul_(h.exp().flatten()).unflatten(-1, q.shape)
     return even, odd, slope
 
 
 @cache
-def _coefficients() -> Tensor:
+def _coefficients(terms: int) -> Tensor:
     """Of q^j: 1/(2j)!, 1/(2j+1)! and (2j+2)/(2j+3)!, ``[3, terms]``."""
     rows = [
         (1 / math.factorial(2 * j), 1 / math.factorial(2 * j + 1), (2 * j + 2) / math.factorial(2 * j + 3))
-        for j in range(_TERMS)
+        for j in range(terms)
     ]
     with torch.inference_mode(False):
         return torch.tensor(rows, dtype=torch.float64).t().contiguous()

@@ -95,3 +95,29 @@ def test_a_closure_is_evaluated_with_gradients() -> None:
     before = float(p.detach().square().sum())
     assert optimiser.step(closure) == pytest.approx(before)
     assert float(p.detach().square().sum()) < before
+
+
+def test_parameters_without_a_gradient_stay_and_do_not_count_the_step() -> None:
+    ours, theirs = parameters(0), parameters(0)
+    optimisers = [
+        kind(groups(of, 0.1), lr=0.1, foreach=False, fused=True)
+        for kind, of in ((AdamW, ours), (torch.optim.AdamW, theirs))
+    ]
+    for absent in (None, 0, 0, 1, None):
+        for optimiser, of in zip(optimisers, (ours, theirs), strict=True):
+            for i, p in enumerate(of):
+                p.grad = None if i == absent else torch.full_like(p, 0.5 + i)
+            optimiser.step()
+        assert same([p.data for p in ours], [p.data for p in theirs])
+    assert same(*(optimiser.state_dict() for optimiser in optimisers))
+
+
+def test_a_copy_of_the_optimiser_goes_on_from_where_it_is() -> None:
+    of = parameters(0)
+    optimiser = AdamW(groups(of, 0.1), lr=0.1, fused=True)
+    descend(optimiser, of, 0)
+    other, others = copy.deepcopy((optimiser, of))
+    for kind, its in ((optimiser, of), (other, others)):
+        descend(kind, its, 1)
+    assert same([p.data for p in of], [p.data for p in others])
+    assert same(optimiser.state_dict(), other.state_dict())

@@ -14,7 +14,7 @@ from symdiff.objective import Objective, Recipe
 from symdiff.perceptron import Perceptron, at_once, layer_by_layer
 from symdiff.representations import MLPRepresentation
 from symdiff.representations.separate import SeparateNetworks
-from symdiff.representations.two_by_two import _SMALL, _by_series, _even_and_odd, _slope
+from symdiff.representations.two_by_two import _TERMS, _by_series, _even_and_odd, _slope
 from symdiff.training import descend, make_optimiser
 
 WIDTH = st.sampled_from([1, 3, 15, 16, 17, 40])
@@ -92,11 +92,12 @@ def test_weights_have_the_names_of_the_layers() -> None:
 
 
 @pytest.mark.parametrize("h", [-2.0, 0.0, 2.0])
-def test_the_series_of_small_blocks_are_the_closed_form(h: float) -> None:
-    q = torch.linspace(-_SMALL, _SMALL, 401, dtype=torch.float64)
+@pytest.mark.parametrize("bound", _TERMS)
+def test_the_series_of_small_blocks_are_the_closed_form(bound: float, h: float) -> None:
+    q = torch.linspace(-bound, bound, 401, dtype=torch.float64)
     h = torch.full_like(q, h)
     even, odd = _even_and_odd(h, q)
-    for found, expected in zip(_by_series(h, q), (even, odd, _slope(h, q, even, odd)), strict=True):
+    for found, expected in zip(_by_series(h, q, _TERMS[bound]), (even, odd, _slope(h, q, even, odd)), strict=True):
         torch.testing.assert_close(found, expected, rtol=1e-13, atol=1e-14 * float(expected.abs().max()))
 
 
