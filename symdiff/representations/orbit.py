@@ -60,24 +60,28 @@ class _WalkInPlanes(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, matrices: Tensor, first: Tensor) -> Tensor:
-        planes = matrices.permute(1, 3, 4, 2, 0).contiguous()  # [steps, b, b, k, n]
         latents = [first.permute(2, 1, 0).contiguous()]
-        for matrix in planes:
+        for matrix in _planes(matrices):
             latents.append(_add_columns(matrix[:, 0] * latents[-1][0], matrix, latents[-1], 1))
-        result = torch.stack(latents)
-        ctx.save_for_backward(planes, result)
-        return result.permute(3, 0, 2, 1)
+        result = torch.stack(latents).permute(3, 0, 2, 1)
+        ctx.save_for_backward(matrices, result)
+        return result
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
-        planes, latents = ctx.saved_tensors
+        matrices, latents = ctx.saved_tensors
         *earlier, last = gradient.permute(1, 3, 2, 0)
         found = [last]
-        for matrix, own in zip(reversed(planes.unbind()), reversed(earlier), strict=True):
+        for matrix, own in zip(reversed(_planes(matrices).unbind()), reversed(earlier), strict=True):
             found.append(_add_columns(own, matrix.transpose(0, 1), found[-1]))
         whole = torch.stack(found[::-1])
-        of_matrices = whole[1:, :, None] * latents[:-1, None]
+        of_matrices = whole[1:, :, None] * latents.permute(1, 3, 2, 0)[:-1, None]
         return of_matrices.permute(4, 0, 3, 1, 2), whole[0].permute(2, 1, 0)
+
+
+def _planes(matrices: Tensor) -> Tensor:
+    """The entries of all blocks side by side, ``[steps, b, b, k, n]``; closed forms have left them so."""
+    return matrices.permute(1, 3, 4, 2, 0).contiguous()
 
 
 def _add_columns(total: Tensor, matrix: Tensor, vector: Tensor, begin: int = 0) -> Tensor:

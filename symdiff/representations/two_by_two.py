@@ -22,10 +22,10 @@ _SERIES_UP_TO = 0.5
 _SERIES = tuple((2 * j + 2) / math.factorial(2 * j + 3) for j in range(9))
 _TINY = 1e-150
 
-_TERMS = {0.25: 8, 4.0: 14}
+_TERMS = {0.25: 8, 1.0: 10, 4.0: 14}
 """Up to the largest |q| of a batch: terms of series of all three functions that serve for all of it, in one product.
 
-The first term left out is below 0.25^8/16! = 1e-18 and 4^14/28! = 1e-21.
+The first term left out is below 0.25^8/16! = 1e-18, 1/20! = 1e-18 and 4^14/28! = 1e-21.
 """
 
 

@@ -87,8 +87,12 @@ def test_the_penalty_is_that_of_the_plain_algorithm(sizes: tuple[int, ...], sepa
         torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-7 * float(expected.abs().max()))
 
 
-@given(steps=st.integers(SCAN_FROM, 100), size=st.integers(1, 5), seed=st.integers(0, 2**31))
-def test_a_scan_goes_where_the_loop_goes(steps: int, size: int, seed: int) -> None:
+@given(
+    steps=st.integers(1, SCAN_FROM - 1) | st.integers(SCAN_FROM, 100),
+    size=st.integers(1, 5),
+    seed=st.integers(0, 2**31),
+)
+def test_walk_and_scan_go_where_the_loop_goes(steps: int, size: int, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     near_one = 0.1 * torch.randn(2, steps, 3, size, size, generator=generator, dtype=torch.float64)
     matrices = (torch.eye(size, dtype=torch.float64) + near_one).requires_grad_()
@@ -106,6 +110,14 @@ def test_a_scan_goes_where_the_loop_goes(steps: int, size: int, seed: int) -> No
         strict=True,
     ):
         torch.testing.assert_close(ours, plain, rtol=1e-8, atol=1e-8 * float(plain.abs().max()))
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 5])
+def test_an_orbit_has_its_second_derivative(size: int) -> None:
+    generator = torch.Generator().manual_seed(size)
+    matrices = torch.randn(2, 3, 2, size, size, generator=generator, dtype=torch.float64).requires_grad_()
+    first = torch.randn(2, 2, size, generator=generator, dtype=torch.float64).requires_grad_()
+    assert torch.autograd.gradgradcheck(orbit, (matrices, first))
 
 
 @pytest.mark.parametrize("most", [1e-3, 1e3])
