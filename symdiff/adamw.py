@@ -15,8 +15,7 @@ class AdamW(torch.optim.AdamW):
 
     torch wraps them so that ``torch.compile`` leaves them alone, and to do so imports ``torch._dynamo``: more than a
     second, for nothing where nothing is compiled. Steps, state and its layout are those of torch, whose code it is.
-    On the CPU the lists that torch makes in every fused step are kept, and the steps of a group are counted in one
-    operation.
+    On the CPU the lists that torch makes in every fused step are kept.
     """
 
     _lists: dict[int, _Lists]
@@ -73,7 +72,7 @@ class AdamW(torch.optim.AdamW):
         lists = self._lists.get(i)
         if lists is None or not _same(lists.parameters, parameters):
             lists = self._lists[i] = self._gather(group)
-        lists.taken.add_(1)
+        torch._foreach_add_(lists.steps, 1)
         beta1, beta2 = group["betas"]
         torch._fused_adamw_(
             parameters, [p.grad for p in parameters], lists.means, lists.squares, [], lists.steps,
@@ -84,24 +83,20 @@ class AdamW(torch.optim.AdamW):
 
     def _gather(self, group: dict[str, Any]) -> _Lists:
         """The state of the parameters with a gradient, made where there is none."""
-        lists: tuple[list[Tensor], ...] = ([], [], [], [], [], [])
-        self._init_group(group, *lists)  # type: ignore[no-untyped-call]
-        parameters, _, means, squares, _, steps = lists
-        taken = torch.stack(steps)
-        steps = list(taken.unbind())
-        for p, own in zip(parameters, steps, strict=True):
-            self.state[p]["step"] = own
-        return _Lists(parameters, means, squares, steps, taken)
+        parameters: list[Tensor] = []
+        state: tuple[list[Tensor], ...] = ([], [], [], [])
+        means, squares, _, steps = state
+        self._init_group(group, parameters, [], *state)  # type: ignore[no-untyped-call]
+        return _Lists(parameters, means, squares, steps)
 
 
 class _Lists(NamedTuple):
-    """What a step of a group needs: the state of its parameters, the counts of their steps, and these as one tensor."""
+    """What a step of a group needs: the state of its parameters."""
 
     parameters: list[Tensor]
     means: list[Tensor]
     squares: list[Tensor]
     steps: list[Tensor]
-    taken: Tensor
 
 
 def _same(some: list[Tensor], others: list[Tensor]) -> bool:
