@@ -70,7 +70,7 @@ class _WalkInPlanes(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
         matrices, latents = ctx.saved_tensors
-        *earlier, last = gradient.permute(1, 3, 2, 0)
+        *earlier, last = gradient.permute(1, 3, 2, 0).contiguous()
         found = [last]
         for matrix, own in zip(reversed(_planes(matrices).unbind()), reversed(earlier), strict=True):
             found.append(_add_columns(own, matrix.transpose(0, 1), found[-1]))
