@@ -66,9 +66,9 @@ class Perceptron(nn.Sequential):
         parameters = []
         for layer in self:
             if isinstance(layer, nn.Linear):
-                parameters += [layer.weight.t(), layer.bias]
-        outputs: Tensor = _Perceptron.apply(x.reshape(-1, x.shape[-1]), self.activation, *parameters)  # type: ignore[no-untyped-call]
-        return outputs.reshape(*x.shape[:-1], outputs.shape[-1])
+                parameters += [layer.weight, layer.bias]
+        outputs: Tensor = _Perceptron.apply(x, self.activation, *parameters)  # type: ignore[no-untyped-call]
+        return outputs
 
 
 def many_perceptrons(
@@ -76,17 +76,23 @@ def many_perceptrons(
 ) -> Float[Tensor, "k n o"]:
     """Outputs of k perceptrons of rectifiers on the same inputs; a layer of all is weights ``[k, in, out]``."""
     tensors = [tensor for layer in layers for tensor in layer]
-    outputs: Tensor = _Perceptron.apply(x.expand(len(tensors[0]), *x.shape), "relu", *tensors)  # type: ignore[no-untyped-call]
+    outputs: Tensor = _Perceptron.apply(x, "relu", *tensors)  # type: ignore[no-untyped-call]
     return outputs
 
 
 class _Perceptron(torch.autograd.Function):
-    """Inputs ``[n, i]``, weights ``[in, out]``, biases ``[out]``; or of k networks, biases ``[k, 1, out]``."""
+    """Inputs ``[..., i]``, weights ``[out, in]`` as of `nn.Linear`, biases ``[out]``.
+
+    Or of k networks on inputs ``[n, i]``: weights ``[k, in, out]``, biases ``[k, 1, out]``. Views are taken in here,
+    where automatic differentiation does not follow.
+    """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, activation: Activation, *parameters: Tensor) -> Tensor:
-        weights, biases = parameters[::2], parameters[1::2]
-        kept = [x]
+        given = x, *parameters
+        batch = x.shape[:-1]
+        weights, biases, x = _factors(parameters[::2]), parameters[1::2], _rows(x, parameters[0])
+        kept = []
         for weight, bias in zip(weights[:-1], biases[:-1], strict=True):
             x = torch.addmm(bias, x, weight) if x.dim() == 2 else torch.baddbmm(bias, x, weight)
             if activation == "silu":
@@ -96,54 +102,67 @@ class _Perceptron(torch.autograd.Function):
                 x.relu_()
             kept.append(x)
         ctx.activation = activation
-        ctx.save_for_backward(*weights, *biases, *kept)
-        return _product(x, weights[-1]).add_(biases[-1])
+        ctx.save_for_backward(*given, *kept)
+        outputs = _product(x, weights[-1]).add_(biases[-1])
+        return outputs if outputs.dim() == 3 else outputs.view(*batch, outputs.shape[-1])
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         needs = ctx.needs_input_grad
         depth = len(needs) // 2 - 1
-        weights, biases, kept = (ctx.saved_tensors[i:j] for i, j in ((0, depth), (depth, 2 * depth), (2 * depth, None)))
+        x, *saved = ctx.saved_tensors
+        parameters, kept = saved[: 2 * depth], saved[2 * depth :]
         if torch.is_grad_enabled():  # a second derivative may be asked for: in place none is recorded
-            return _differentiably(gradient, kept[0], weights, biases, ctx.activation, needs)
+            return _differentiably(gradient, x, parameters, ctx.activation, needs)
+        weights, rows = _factors(parameters[::2]), _rows(x, parameters[0])
+        one = rows.dim() == 2
+        gradient = gradient.reshape(len(rows), gradient.shape[-1]) if one else gradient
         each = 2 if ctx.activation == "silu" else 1
         found: list[Tensor | None] = [None] * (2 * depth)
         for i in reversed(range(depth)):
-            x = kept[each * i]
+            inputs = kept[each * i - 1] if i else rows
             if needs[2 + 2 * i]:
-                found[2 * i] = _outer(x, gradient, weights[i])
+                outer = _outer(inputs, gradient, weights[i])
+                found[2 * i] = outer.t() if one else outer
             if needs[3 + 2 * i]:
-                found[2 * i + 1] = gradient.sum(-2, keepdim=gradient.dim() == 3)
+                found[2 * i + 1] = gradient.sum(-2, keepdim=not one)
             if i == 0:
                 break
             gradient = gradient @ weights[i].mT
             if ctx.activation == "silu":
-                torch.ops.aten.silu_backward.grad_input(gradient, kept[each * i - 1], grad_input=gradient)
+                torch.ops.aten.silu_backward.grad_input(gradient, kept[each * i - 2], grad_input=gradient)
             else:
-                torch.ops.aten.threshold_backward.grad_input(gradient, x, 0, grad_input=gradient)
-        return (_product(gradient, weights[0].mT) if needs[0] else None), None, *found
+                torch.ops.aten.threshold_backward.grad_input(gradient, inputs, 0, grad_input=gradient)
+        if not needs[0]:
+            return None, None, *found
+        of_rows = _product(gradient, weights[0].mT)
+        return of_rows.view(x.shape) if one else of_rows.sum(0), None, *found
 
 
 def _differentiably(
-    gradient: Tensor,
-    x: Tensor,
-    weights: Sequence[Tensor],
-    biases: Sequence[Tensor],
-    activation: Activation,
-    needs: Sequence[bool],
+    gradient: Tensor, x: Tensor, parameters: Sequence[Tensor], activation: Activation, needs: Sequence[bool]
 ) -> tuple[Tensor | None, ...]:
     """The gradients, by automatic differentiation of the layers."""
-    inputs = [x, *(tensor for layer in zip(weights, biases, strict=True) for tensor in layer)]
     outputs = x
-    for i, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
-        outputs = outputs @ weight + bias
-        if i < len(weights) - 1:
+    for i, (weight, bias) in enumerate(zip(_factors(parameters[::2]), parameters[1::2], strict=True)):
+        if i > 0:
             outputs = nn.functional.silu(outputs) if activation == "silu" else outputs.relu()
+        outputs = outputs @ weight + bias
     asked = [need for i, need in enumerate(needs) if i != 1]  # the activation is no tensor
-    wanted = [tensor for tensor, need in zip(inputs, asked, strict=True) if need]
+    wanted = [tensor for tensor, need in zip([x, *parameters], asked, strict=True) if need]
     found = iter(torch.autograd.grad(outputs, wanted, gradient, create_graph=True))
     of_x, *of_parameters = (next(found) if need else None for need in asked)
     return of_x, None, *of_parameters
+
+
+def _factors(weights: Sequence[Tensor]) -> list[Tensor]:
+    """Weights as what inputs are multiplied by, ``[in, out]`` or ``[k, in, out]``."""
+    return [weight.t() if weight.dim() == 2 else weight for weight in weights]
+
+
+def _rows(x: Tensor, weight: Tensor) -> Tensor:
+    """Inputs as one matrix ``[n, i]``, or the same for each of k networks."""
+    return x.reshape(-1, x.shape[-1]) if weight.dim() == 2 else x.expand(len(weight), *x.shape)
 
 
 def _product(x: Tensor, weight: Tensor) -> Tensor:

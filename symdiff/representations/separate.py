@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -50,11 +52,15 @@ class SeparateNetworks(nn.Module):
     def _each_by_itself(self, features: Tensor) -> list[Tensor]:
         """Outputs ``[count, n, b*b]`` of the runs."""
         hidden = [
-            [(w, b) for w, b in zip(weight.split(self.counts), bias.split(self.counts), strict=True)]
+            list(zip(self._runs(weight), self._runs(bias), strict=True))
             for weight, bias in zip(self.weights, self.biases, strict=True)
         ]
         last = zip(self.last_weights, self.last_biases, strict=True)
         return [many_perceptrons(features, layers) for layers in zip(*hidden, last, strict=True)]
+
+    def _runs(self, parameter: Tensor) -> Sequence[Tensor]:
+        """The parts of a tensor of all networks that belong to each run; the gradient of a part is copied."""
+        return parameter.split(self.counts) if len(self.counts) > 1 else (parameter,)
 
     def one(self, i: int, features: Float[Tensor, "*batch f"]) -> Float[Tensor, "*batch o"]:
         """Outputs of network `i` alone, layer by layer."""

@@ -43,7 +43,7 @@ class _Exponential(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, X: Tensor) -> Tensor:
         a, b, c, d = _planes(X)
-        h, delta = (a + d) * 0.5, (a - d) * 0.5
+        h, delta = (a + d).mul_(0.5), (a - d).mul_(0.5)
         q = torch.addcmul(delta * delta, b, c)
         terms = _terms(q)
         even, odd, slope = (*_even_and_odd(h, q), None) if terms is None else _by_series(h, q, terms)
@@ -57,27 +57,27 @@ class _Exponential(torch.autograd.Function):
         h, delta, b, c, q, even, odd, slope = ctx.saved_tensors
         g00, g01, g10, g11 = _planes(gradient)
         trace, skew = g00 + g11, g00 - g11
-        along = skew * delta + g01 * b + g10 * c
+        along = torch.addcmul(skew * delta, g01, b).addcmul_(g10, c)
         # dC/dq = S/2 and dS/dq = (C - S)/2q.
         if slope is None:
             slope = _slope(h, q, even, odd)
-        of_h = even * trace + odd * along
-        of_q = 0.5 * (odd * trace + slope * along)
-        half_delta = torch.addcmul(0.5 * odd * skew, delta, of_q)
-        of_a, of_d = 0.5 * of_h + half_delta, 0.5 * of_h - half_delta
+        half_h = torch.addcmul(even * trace, odd, along).mul_(0.5)
+        of_q = torch.addcmul(odd * trace, slope, along).mul_(0.5)
+        half_delta = torch.addcmul(delta * of_q, odd, skew, value=0.5)
         of_b, of_c = torch.addcmul(odd * g01, c, of_q), torch.addcmul(odd * g10, b, of_q)
-        return _blocks([of_a, of_b, of_c, of_d], gradient)
+        return _blocks([half_h + half_delta, of_b, of_c, half_h - half_delta], gradient)
 
 
 def _planes(X: Tensor) -> Tensor:
-    """The four entries, side by side in memory and the first dimension of the batch innermost: ``[4, ..., n]``."""
-    return X.flatten(-2).movedim((-1, 0), (0, -1)).to(torch.float64, memory_format=torch.contiguous_format)
+    """The four entries, ``[4, batch]``, each in one piece of memory, the first dimension of the batch innermost."""
+    planes = X.flatten(-2).movedim((-1, 0), (0, -1)).to(torch.float64, memory_format=torch.contiguous_format)
+    return planes.flatten(1)
 
 
 def _blocks(planes: list[Tensor], like: Tensor) -> Tensor:
-    """Blocks whose memory stays in planes."""
-    blocks: Tensor = torch.stack(planes).to(like.dtype).movedim((0, -1), (-1, 0)).unflatten(-1, (2, 2))
-    return blocks
+    """Blocks of the shape and precision of `like`, whose memory stays in planes."""
+    first, *rest = like.shape[:-2]
+    return torch.stack(planes).to(like.dtype).view(2, 2, *rest, first).movedim((0, 1, -1), (-2, -1, 0))
 
 
 def _terms(q: Tensor) -> int | None:
@@ -90,27 +90,28 @@ def _terms(q: Tensor) -> int | None:
 
 def _by_series(h: Tensor, q: Tensor, terms: int) -> tuple[Tensor, Tensor, Tensor]:
     """``e^h`` times C(q), S(q) and (C - S)/q, each a series in q."""
-    powers = q.new_empty(terms, q.numel())
-    powers[0] = 1
-    powers[1] = q.flatten()
-    done = 2
-    while done < terms:  # q^i q^(done - i) for i = 1, 2, ..: every pass doubles what there is
-        more = min(done - 1, terms - done)
-        torch.mul(powers[1 : more + 1], powers[done - 1], out=powers[done : done + more])
+    powers = q.new_empty(terms - 1, len(q))
+    powers[0] = q
+    done = 1
+    while done < terms - 1:  # the first powers times the last one: every pass doubles what there is
+        more = min(done, terms - 1 - done)
+        torch.mul(powers[:more], powers[done - 1], out=powers[done : done + more])
         done += more
-    even, odd, slope = (_coefficients(terms) @ powers).mul_(h.exp().flatten()).unflatten(-1, q.shape)
+    constant, others = _coefficients(terms)
+    even, odd, slope = torch.addmm(constant, others, powers).mul_(h.exp())
     return even, odd, slope
 
 
 @cache
-def _coefficients(terms: int) -> Tensor:
-    """Of q^j: 1/(2j)!, 1/(2j+1)! and (2j+2)/(2j+3)!, ``[3, terms]``."""
+def _coefficients(terms: int) -> tuple[Tensor, Tensor]:
+    """Of q^j: 1/(2j)!, 1/(2j+1)! and (2j+2)/(2j+3)!; those of 1, ``[3, 1]``, and of all others ``[3, terms - 1]``."""
     rows = [
         (1 / math.factorial(2 * j), 1 / math.factorial(2 * j + 1), (2 * j + 2) / math.factorial(2 * j + 3))
         for j in range(terms)
     ]
     with torch.inference_mode(False):
-        return torch.tensor(rows, dtype=torch.float64).t().contiguous()
+        coefficients = torch.tensor(rows, dtype=torch.float64).t()
+        return coefficients[:, :1].contiguous(), coefficients[:, 1:].contiguous()
 
 
 def _even_and_odd(h: Tensor, q: Tensor) -> tuple[Tensor, Tensor]:
