@@ -1,7 +1,4 @@
-"""The section on the process: time of each part, and its share of the whole analysis.
-
-No physical limit is printed: its parts are of many kinds. `jacobian` states that of the linear part.
-"""
+"""The section on the process: time of each part, its share of the whole analysis, and of arithmetic at its peak."""
 
 from __future__ import annotations
 
@@ -11,6 +8,7 @@ from typing import Any
 
 import torch
 
+from benchmarks.limits import counted, share
 from benchmarks.measure import Table
 from symdiff.analyze import analyze
 from symdiff.config import RunConfig
@@ -36,11 +34,17 @@ def run() -> Table:
             rows.append({"model": model, "part": part, "seconds": seconds, "% of analysis": 100 * seconds / whole})
         rows.append({"model": model, "part": "process", "seconds": timing["process"]})
         rows[-1]["% of analysis"] = 100 * timing["process"] / whole
+        spent = sum(min(times[part] for times in found) for part in PARTS)
+        rows[-1]["of arithmetic %"] = share(spent, counted(lambda model=model: _parts(model)))
         rows.append({"model": model, "part": "analysis", "seconds": whole, "% of analysis": 100.0})
     return Table(
         title="The process section, all settings as they come",
         rows=rows,
-        notes=("affine: shared maps and their composition; process and analysis are of one run, with its phases.",),
+        notes=(
+            "affine: shared maps and their composition; process and analysis are of one run, with its phases.",
+            "of arithmetic: products and convolutions of all parts, counted, at the speed of a large one, of the sum of"
+            " the times of the parts.",
+        ),
     )
 
 
