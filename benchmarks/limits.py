@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
 from benchmarks.measure import device, seconds
 
@@ -88,9 +89,34 @@ def share(spent: float, flops: float = 0.0, moved: float = 0.0, dtype: torch.dty
 
 def counted(call: Callable[[], Any]) -> float:
     """FLOP of the products and convolutions of a call, counted by torch and not timed."""
-    with FlopCounterMode(display=False) as counter:
+    with Operations() as operations:
         call()
-    return float(counter.get_total_flops())
+    return operations.count
+
+
+class Operations(TorchDispatchMode):
+    """Counts the FLOP of products and convolutions of this thread by torch's own formulas, within its context.
+
+    Those of `torch.utils.flop_counter.FlopCounterMode`, which attributes them to modules on top of that, by hooks that
+    not every derivative bears.
+
+    Attributes
+    ----------
+    count
+        FLOP so far.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0.0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Count an operation that has a formula."""
+        result = func(*args, **(kwargs or {}))
+        formula = flop_registry.get(func._overloadpacket)
+        if formula is not None:
+            self.count += formula(*args, **(kwargs or {}), out_val=result)
+        return result
 
 
 def measured() -> dict[str, float]:
