@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 from symdiff.decomposition.classes import Class
 from symdiff.decomposition.cuts import Layout
 from symdiff.decomposition.doubts import UNKNOWN, Found, cautions, doubts
 from symdiff.decomposition.extension import Extension
+from symdiff.decomposition.gauge import upright
 from symdiff.decomposition.matrices import Given
 from symdiff.decomposition.stability import Stability
 from symdiff.decomposition.structure import Block, Decomposition, SetVerdict
@@ -36,9 +38,12 @@ def written(
         block, reason = _block(group, copies, extended, doubtful=bool(against))
         blocks.append(block)
         reasons += [reason] if reason else []
-        if block.flag is not None:
-            for (i, j), extension in zip(copies, extended, strict=True):
-                columns[:, i:j] = columns[:, i:j] @ extension.basis
+        for n, (i, j) in enumerate(copies):
+            if block.flag is not None:
+                columns[:, i:j] = columns[:, i:j] @ extended[n].basis
+            for start, stop in pairwise([0, *(block.flag or (block.dim,))]):
+                layer = slice(i + start, i + stop)
+                columns[:, layer] = columns[:, layer] @ upright(columns[:, layer])
     worst = float(layout.residuals(noise).max()) if layout.blocks > 1 else None
     rejections = [p.rejected for group in found.classes for p in group.pieces if p.rejected is not None]
     if found.commutant_dim is None and not reasons:

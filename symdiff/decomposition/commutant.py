@@ -66,6 +66,22 @@ class Search:
     rejected: float | None
 
 
+def generic(found: Tensor, generator: torch.Generator) -> Tensor:
+    """A random element of the span of orthonormal ``[n, p, q]``: a random matrix projected on it.
+
+    Random weights would do as well, but of a null space the vectors are any basis, as rounding has it; the projection
+    depends on the space alone.
+    """
+    drawn = torch.randn(found.shape[1:], generator=generator, dtype=torch.float64).to(found)
+    return torch.einsum("n,nij->ij", torch.einsum("nij,ij->n", found, drawn), found)
+
+
+def child(generator: torch.Generator) -> torch.Generator:
+    """A generator of its own for a part of the work, so that how much it draws changes nothing that comes after."""
+    seed = int(torch.randint(2**62, (), generator=generator))
+    return torch.Generator().manual_seed(seed)
+
+
 def symmetric_space(d: int, like: Tensor) -> Tensor:
     """Orthonormal basis ``[d (d + 1) / 2 - 1, d, d]`` of the symmetric matrices of trace 0."""
     units = torch.eye(d * d).to(like).reshape(d, d, d, d)

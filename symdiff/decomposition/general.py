@@ -10,8 +10,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from symdiff.decomposition.commutant import Noise, Search, collect, full_space, search
+from symdiff.decomposition.commutant import Noise, Search, child, collect, full_space, generic, search
 from symdiff.decomposition.cuts import EXPLAINED, Layout, accepted, polished, unexplained
+from symdiff.decomposition.gauge import in_gauge
 from symdiff.decomposition.structure import RealType
 from symdiff.decomposition.sylvester import Part
 from symdiff.decomposition.unitary import Piece
@@ -21,6 +22,8 @@ _DENSE = 20
 # Beyond this norm a projector is no longer determined by matrices known to a few digits.
 _NORM = 1e3
 _TRIES = 8
+# Real parts of eigenvalues that differ by less, relative to the norm, are the same.
+_ROUNDING = 1e-10
 _LIMIT = 12
 
 
@@ -40,14 +43,15 @@ def pieces(whole: Part, noise: Noise, generator: torch.Generator) -> list[tuple[
         if part.dim == 1:
             done.append((Piece(part, True, None, endomorphisms=1), "R"))
             continue
+        own = child(generator)
         # One element of the commutant is mostly enough for a cut; all of them are needed to say that there is none.
-        found = endomorphisms(part, noise, generator, limit=1)
-        layout, rejected = _cut(part, found.found, noise, generator)
+        found = endomorphisms(part, noise, own, limit=1)
+        layout, rejected = _cut(part, found.found, noise, own)
         if layout is None and not found.complete:
-            found = endomorphisms(part, noise, generator)
-            layout, rejected = _cut(part, found.found, noise, generator)
+            found = endomorphisms(part, noise, own)
+            layout, rejected = _cut(part, found.found, noise, own)
         if layout is not None:
-            waiting.extend(layout.parts())
+            waiting.extend(in_gauge(cut_off) for cut_off in layout.parts())
         else:
             done.append(_judged(part, found, rejected, noise))
     return done
@@ -57,11 +61,12 @@ def _cut(part: Part, found: Tensor, noise: Noise, generator: torch.Generator) ->
     """Cut along the spectrum of generic elements of the commutant; the smallest residual of a cut refused otherwise."""
     smallest: float | None = None
     for _ in range(_TRIES if len(found) else 0):
-        weights = torch.randn(len(found), generator=generator, dtype=torch.float64).to(found)
-        x = torch.einsum("n,nij->ij", weights, found)
+        x = generic(found, generator)
         values = torch.linalg.eigvals(x).real.sort().values
         gaps = values.diff()
         for at in gaps.argsort(descending=True)[:4].tolist():
+            if float(gaps[at]) <= _ROUNDING * float(x.norm()):
+                break  # conjugate eigenvalues, or equal ones: nothing separates them
             projector = spectral_projector(x, float(values[at] + values[at + 1]) / 2)
             if projector is None or not 0 < round(float(projector.diagonal().sum())) < part.dim:
                 continue
@@ -94,7 +99,7 @@ def spectral_projector(x: Tensor, shift: float) -> Tensor | None:
         if change < 1e-13:
             break
     else:
-        if change > 1e-8:
+        if not change <= 1e-8:
             return None
     projector = (eye + z) / 2
     return projector if float(torch.linalg.matrix_norm(projector, 2)) <= _NORM else None

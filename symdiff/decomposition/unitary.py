@@ -10,12 +10,15 @@ from symdiff.decomposition.commutant import (
     DENSE,
     Noise,
     Search,
+    child,
     collect,
+    generic,
     search,
     skew_space,
     symmetric_commutant,
 )
 from symdiff.decomposition.cuts import cut
+from symdiff.decomposition.gauge import in_gauge
 from symdiff.decomposition.sylvester import Part
 
 # A fresh element of the commutant for each try: two blocks with nearly the same eigenvalue in one differ in the next.
@@ -52,11 +55,11 @@ def pieces(whole: Part, noise: Noise, generator: torch.Generator) -> list[Piece]
     waiting, done = [whole], []
     while waiting:
         part = waiting.pop()
-        outcome = _halve(part, noise, generator)
+        outcome = _halve(part, noise, child(generator))
         if isinstance(outcome, Piece):
             done.append(outcome)
         else:
-            waiting.extend(outcome)
+            waiting.extend(in_gauge(cut_off) for cut_off in outcome)
     return done
 
 
@@ -69,8 +72,7 @@ def _halve(part: Part, noise: Noise, generator: torch.Generator) -> Piece | list
         if not len(found.found):
             reason = "" if found.resolved else _nearly(part, found)
             return Piece(part, found.resolved, found.rejected, reason)
-        weights = torch.randn(len(found.found), generator=generator, dtype=torch.float64).to(part.matrices)
-        x = torch.einsum("n,nij->ij", weights, found.found)
+        x = generic(found.found, generator)
         turn = torch.linalg.eigh(x).eigenvectors
         layout, worst = cut(part.turned(turn, turn.mT), noise.level, orthogonal=True)
         if layout.blocks > 1:
