@@ -166,7 +166,7 @@ def _isomorphic(left: Part, right: Part, noise: Noise, generator: torch.Generato
     error = (len(left.matrices) * found.rejected) ** -0.5 if found.rejected else 0.0
     ratio = 0.0
     for _ in range(_TRIES):
-        singular = torch.linalg.svdvals(generic(found.found, generator))
+        singular = torch.linalg.svdvals(generic(left, right, found.found, generator))
         ratio = max(ratio, float(singular[-1] / singular[0]))
     if ratio >= max(1e-6, 16 * error):
         return True

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from symdiff.decomposition.cuts import ACCEPT, REJECT, accepted
+from symdiff.decomposition.gauge import drawn
 from symdiff.decomposition.sylvester import Part, Spectrum, descend, noise_share, residual_share, spectrum
 
 # Spaces of at most so many dimensions are searched whole, by a dense singular value decomposition.
@@ -66,14 +67,14 @@ class Search:
     rejected: float | None
 
 
-def generic(found: Tensor, generator: torch.Generator) -> Tensor:
+def generic(left: Part, right: Part, found: Tensor, generator: torch.Generator) -> Tensor:
     """A random element of the span of orthonormal ``[n, p, q]``: a random matrix projected on it.
 
     Random weights would do as well, but of a null space the vectors are any basis, as rounding has it; the projection
     depends on the space alone.
     """
-    drawn = torch.randn(found.shape[1:], generator=generator, dtype=torch.float64).to(found)
-    return torch.einsum("n,nij->ij", torch.einsum("nij,ij->n", found, drawn), found)
+    weights = torch.einsum("nij,ij->n", found, drawn(left, right, generator))
+    return torch.einsum("n,nij->ij", weights, found)
 
 
 def child(generator: torch.Generator) -> torch.Generator:
@@ -132,7 +133,7 @@ def symmetric_commutant(part: Part, noise: Noise, generator: torch.Generator) ->
     d = part.dim
     if d * (d + 1) // 2 - 1 <= DENSE:
         return search(part, part, symmetric_space(d, part.matrices), noise)
-    x = torch.randn(d, d, generator=generator, dtype=torch.float64).to(part.matrices)
+    x = drawn(part, part, generator)
     x = x + x.mT
     return by_descent(part, part, traceless(x), noise, generator, parity=1)
 
@@ -180,7 +181,7 @@ def collect(
     p, q = left.dim, right.dim
     found: list[Tensor] = []
     while True:
-        x = torch.randn(p, q, generator=generator, dtype=torch.float64).to(left.matrices)
+        x = drawn(left, right, generator)
         if left is right:
             x = traceless(x if parity == 0 else x + parity * x.mT)
         last = by_descent(

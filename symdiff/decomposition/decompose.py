@@ -16,6 +16,7 @@ from symdiff.decomposition.cuts import Layout, assembled, polished
 from symdiff.decomposition.doubts import DEFECT, GAP, GIVEN, ROUNDING, UNKNOWN, Found
 from symdiff.decomposition.extension import Extension, extension
 from symdiff.decomposition.form import CONSISTENT, Unitarised, asymmetry_noise, unitarise
+from symdiff.decomposition.gauge import in_gauge
 from symdiff.decomposition.level import commutator_gap, exact_structure
 from symdiff.decomposition.matrices import FLOOR, Given, check
 from symdiff.decomposition.stability import stability
@@ -136,6 +137,7 @@ def _self_adjoint(matrices: Tensor, noise: Noise, source: str, generator: torch.
 def _general(whole: Part, noise: Noise, source: str, generator: torch.Generator, defect: float | None = None) -> Found:
     found = general.pieces(whole, noise, child(generator))
     parts = _refined(whole.matrices, [piece for piece, _ in found], noise, orthogonal=False)
+    parts = [replace(piece, part=in_gauge(piece.part)) for piece in parts]  # in it invariant subspaces are searched for
     groups, commutant = modules(list(zip(parts, [kind for _, kind in found], strict=True)), noise, generator)
     return Found(groups, commutant, "general", noise, source, defect=defect)
 

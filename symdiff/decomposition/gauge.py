@@ -36,6 +36,16 @@ def in_gauge(part: Part) -> Part:
     return part.turned(turn, turn.mT)
 
 
+def drawn(left: Part, right: Part, generator: torch.Generator) -> Tensor:
+    """A random ``[p, q]`` of independent normal entries, drawn for the gauge of the parts and told in their own bases.
+
+    Two bases of the same subspaces are given the same linear map.
+    """
+    x = torch.randn(left.dim, right.dim, generator=generator, dtype=torch.float64).to(left.matrices)
+    one = upright(left.columns)
+    return one @ x @ (one if left is right else upright(right.columns)).mT
+
+
 def position(parts: list[Part]) -> float:
     """The mean of W on the sum of some parts: what blocks are ordered by.
 

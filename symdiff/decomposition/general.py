@@ -12,7 +12,6 @@ from torch import Tensor
 
 from symdiff.decomposition.commutant import Noise, Search, child, collect, full_space, generic, search
 from symdiff.decomposition.cuts import EXPLAINED, Layout, accepted, polished, unexplained
-from symdiff.decomposition.gauge import in_gauge
 from symdiff.decomposition.structure import RealType
 from symdiff.decomposition.sylvester import Part
 from symdiff.decomposition.unitary import Piece
@@ -51,7 +50,7 @@ def pieces(whole: Part, noise: Noise, generator: torch.Generator) -> list[tuple[
             found = endomorphisms(part, noise, own)
             layout, rejected = _cut(part, found.found, noise, own)
         if layout is not None:
-            waiting.extend(in_gauge(cut_off) for cut_off in layout.parts())
+            waiting.extend(layout.parts())
         else:
             done.append(_judged(part, found, rejected, noise))
     return done
@@ -61,7 +60,7 @@ def _cut(part: Part, found: Tensor, noise: Noise, generator: torch.Generator) ->
     """Cut along the spectrum of generic elements of the commutant; the smallest residual of a cut refused otherwise."""
     smallest: float | None = None
     for _ in range(_TRIES if len(found) else 0):
-        x = generic(found, generator)
+        x = generic(part, part, found, generator)
         values = torch.linalg.eigvals(x).real.sort().values
         gaps = values.diff()
         for at in gaps.argsort(descending=True)[:4].tolist():

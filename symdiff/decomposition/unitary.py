@@ -18,7 +18,6 @@ from symdiff.decomposition.commutant import (
     symmetric_commutant,
 )
 from symdiff.decomposition.cuts import cut
-from symdiff.decomposition.gauge import in_gauge
 from symdiff.decomposition.sylvester import Part
 
 # A fresh element of the commutant for each try: two blocks with nearly the same eigenvalue in one differ in the next.
@@ -59,7 +58,7 @@ def pieces(whole: Part, noise: Noise, generator: torch.Generator) -> list[Piece]
         if isinstance(outcome, Piece):
             done.append(outcome)
         else:
-            waiting.extend(in_gauge(cut_off) for cut_off in outcome)
+            waiting.extend(outcome)
     return done
 
 
@@ -72,7 +71,7 @@ def _halve(part: Part, noise: Noise, generator: torch.Generator) -> Piece | list
         if not len(found.found):
             reason = "" if found.resolved else _nearly(part, found)
             return Piece(part, found.resolved, found.rejected, reason)
-        x = generic(found.found, generator)
+        x = generic(part, part, found.found, generator)
         turn = torch.linalg.eigh(x).eigenvectors
         layout, worst = cut(part.turned(turn, turn.mT), noise.level, orthogonal=True)
         if layout.blocks > 1:
