@@ -19,15 +19,16 @@ from symdiff.decomposition.sylvester import Part
 
 
 def upright(columns: Tensor) -> Tensor:
-    """The orthogonal ``[d, d]`` that turns a basis ``[m, d]`` of a subspace into the one chosen for it.
+    """The orthogonal ``[..., d, d]`` that turns a basis ``[..., m, d]`` of a subspace into the one chosen for it.
 
     Bases that differ by an orthogonal matrix are turned into the same one.
     """
     roots, w = _weights(columns)
     across = w @ columns
-    moment = columns.mT @ (roots[:, None] * columns) - torch.outer(across, across)
+    moment = columns.mT @ (roots[:, None] * columns) - across[..., :, None] * across[..., None, :]
     turn: Tensor = torch.linalg.eigh((moment + moment.mT) / 2).eigenvectors
-    return turn * torch.where(across @ turn < 0, -1.0, 1.0).to(turn)
+    signs = torch.where(across[..., None, :] @ turn < 0, -1.0, 1.0).to(turn)
+    return turn * signs
 
 
 def in_gauge(part: Part) -> Part:
@@ -60,5 +61,5 @@ def position(parts: list[Part]) -> float:
 
 
 def _weights(columns: Tensor) -> tuple[Tensor, Tensor]:
-    roots = torch.arange(1, len(columns) + 1).to(columns).sqrt()
+    roots = torch.arange(1, columns.shape[-2] + 1).to(columns).sqrt()
     return roots, 1 / roots
