@@ -21,8 +21,9 @@ _DENSE = 20
 # Beyond this norm a projector is no longer determined by matrices known to a few digits.
 _NORM = 1e3
 _TRIES = 8
-# Real parts of eigenvalues that differ by less, relative to the norm, are the same.
-_ROUNDING = 1e-10
+# Real parts of eigenvalues that differ by less, relative to the norm, are the same: rounding parts a double eigenvalue
+# that has one eigenvector by its root.
+_ROUNDING = 1e-7
 _LIMIT = 12
 
 
