@@ -82,7 +82,7 @@ def spectral_projector(x: Tensor, shift: float) -> Tensor | None:
     """The projector on the invariant subspace of ``[d, d]`` `x` for eigenvalues of real part above `shift`.
 
     Half of 1 plus the matrix sign function, by Newton's iteration with norm scaling (Higham 2008, section 5.5);
-    ``None`` if it does not converge or the projector is too oblique to be determined.
+    ``None`` if it does not converge to one or the projector is too oblique to be determined.
     """
     eye = torch.eye(len(x)).to(x)
     z = x - shift * eye
@@ -102,6 +102,9 @@ def spectral_projector(x: Tensor, shift: float) -> Tensor | None:
         if not change <= 1e-8:
             return None
     projector = (eye + z) / 2
+    # An eigenvalue on the line itself goes anywhere: imaginary pairs can end at 0, and the projector at half of 1.
+    if float((projector @ projector - projector).norm()) > 1e-6 * float(projector.square().sum()):
+        return None
     return projector if float(torch.linalg.matrix_norm(projector, 2)) <= _NORM else None
 
 

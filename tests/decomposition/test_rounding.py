@@ -130,15 +130,16 @@ def test_translations_of_a_line_do_not_split_in_any_orthogonal_basis(seed: int) 
     assert found.obstruction == pytest.approx(1, abs=1e-6)
 
 
-@pytest.mark.parametrize("size", np.linspace(0.05, 3, 16))
-def test_of_a_matrix_with_imaginary_eigenvalues_no_half_projector_comes_back(size: float) -> None:
-    x = torch.tensor([[0.0, -size], [size, 0.0]], dtype=torch.float64)
-    projector = spectral_projector(x, 0.0)
-    if projector is not None:
-        torch.testing.assert_close(projector @ projector, projector, atol=1e-6, rtol=0)
+def test_what_comes_back_as_a_spectral_projector_of_imaginary_eigenvalues_is_a_projector() -> None:
+    rng = RNG(0)
+    for _ in range(100):
+        size, (a, b) = rng.uniform(0, 2), 1e-9 * rng.standard_normal(2)
+        projector = spectral_projector(torch.tensor([[a, -size], [size + b, -a]], dtype=torch.float64), 0.0)
+        if projector is not None:
+            torch.testing.assert_close(projector @ projector, projector, atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", [12, 19, 20, 24, 29])
 def test_rotation_planes_are_not_cut_where_rounding_parts_conjugate_eigenvalues(seed: int) -> None:
     subject = nudged(subjects.mixed(RNG(0)), 1e-9, seed, orthogonal=False)
     assert subject.judge(decompose(subject.matrices, 0.0, resamples=0)) == "right"
