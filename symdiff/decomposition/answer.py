@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
+
+import torch
 
 from symdiff.decomposition.classes import Class
 from symdiff.decomposition.cuts import Layout
 from symdiff.decomposition.doubts import UNKNOWN, Found, cautions, doubts
 from symdiff.decomposition.extension import Extension
+from symdiff.decomposition.gauge import upright
 from symdiff.decomposition.matrices import Given
 from symdiff.decomposition.stability import Stability
 from symdiff.decomposition.structure import Block, Decomposition, SetVerdict
@@ -39,6 +43,10 @@ def written(
         if block.flag is not None:
             for (i, j), extension in zip(copies, extended, strict=True):
                 columns[:, i:j] = columns[:, i:j] @ extension.basis
+        for start, stop in pairwise([0, *(block.flag or (block.dim,))]):
+            layers = torch.tensor([[*range(i + start, i + stop)] for i, _ in copies], device=columns.device)
+            spans = columns[:, layers].movedim(0, 1)
+            columns[:, layers] = (spans @ upright(spans)).movedim(1, 0)
     worst = float(layout.residuals(noise).max()) if layout.blocks > 1 else None
     rejections = [p.rejected for group in found.classes for p in group.pieces if p.rejected is not None]
     if found.commutant_dim is None and not reasons:

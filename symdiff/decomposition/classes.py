@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from symdiff.decomposition.commutant import DENSE, Noise, Search, collect, full_space, search
+from symdiff.decomposition.commutant import DENSE, Noise, Search, collect, full_space, generic, search
 from symdiff.decomposition.cuts import REJECT
+from symdiff.decomposition.gauge import position
 from symdiff.decomposition.structure import RealType
 from symdiff.decomposition.sylvester import Part
 from symdiff.decomposition.unitary import Piece, skew_commutant
@@ -43,7 +44,7 @@ def classes(found: list[Piece], noise: Noise, generator: torch.Generator) -> tup
     Returns
     -------
     list of Class
-        Smallest dimension first.
+        Smallest dimension first, then fewest copies, then by position.
     int or None
         Dimension of the commutant, by Schur's lemma; ``None`` if a type is not resolved.
     """
@@ -70,7 +71,10 @@ def classes(found: list[Piece], noise: Noise, generator: torch.Generator) -> tup
 
 
 def _ordered(groups: list[Class]) -> list[Class]:
-    ordered = sorted(groups, key=lambda c: (c.pieces[0].part.dim, len(c.pieces)))
+    copies = [replace(c, pieces=sorted(c.pieces, key=lambda p: position([p.part]))) for c in groups]
+    ordered = sorted(
+        copies, key=lambda c: (c.pieces[0].part.dim, len(c.pieces), position([piece.part for piece in c.pieces]))
+    )
     return [_upright(c) if c.pieces[0].part.dim == 1 and len(c.pieces) > 1 else c for c in ordered]
 
 
@@ -133,7 +137,7 @@ def modules(
     Returns
     -------
     list of Class
-        Smallest dimension first.
+        Smallest dimension first, then fewest copies, then by position.
     int or None
         Dimension of the commutant; ``None`` if not resolved.
     """
@@ -162,8 +166,7 @@ def _isomorphic(left: Part, right: Part, noise: Noise, generator: torch.Generato
     error = (len(left.matrices) * found.rejected) ** -0.5 if found.rejected else 0.0
     ratio = 0.0
     for _ in range(_TRIES):
-        weights = torch.randn(len(found.found), generator=generator, dtype=torch.float64).to(left.matrices)
-        singular = torch.linalg.svdvals(torch.einsum("n,nij->ij", weights, found.found))
+        singular = torch.linalg.svdvals(generic(left, right, found.found, generator))
         ratio = max(ratio, float(singular[-1] / singular[0]))
     if ratio >= max(1e-6, 16 * error):
         return True

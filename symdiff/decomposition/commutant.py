@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from symdiff.decomposition.cuts import ACCEPT, REJECT, accepted
+from symdiff.decomposition.gauge import drawn
 from symdiff.decomposition.sylvester import Part, Spectrum, descend, noise_share, residual_share, spectrum
 
 # Spaces of at most so many dimensions are searched whole, by a dense singular value decomposition.
@@ -66,6 +67,22 @@ class Search:
     rejected: float | None
 
 
+def generic(left: Part, right: Part, found: Tensor, generator: torch.Generator) -> Tensor:
+    """A random element of the span of orthonormal ``[n, p, q]``: a random matrix projected on it.
+
+    Random weights would do as well, but of a null space the vectors are any basis, as rounding has it; the projection
+    depends on the space alone.
+    """
+    weights = torch.einsum("nij,ij->n", found, drawn(left, right, generator))
+    return torch.einsum("n,nij->ij", weights, found)
+
+
+def child(generator: torch.Generator) -> torch.Generator:
+    """A generator of its own for a part of the work, so that how much it draws changes nothing that comes after."""
+    seed = int(torch.randint(2**62, (), generator=generator))
+    return torch.Generator().manual_seed(seed)
+
+
 def symmetric_space(d: int, like: Tensor) -> Tensor:
     """Orthonormal basis ``[d (d + 1) / 2 - 1, d, d]`` of the symmetric matrices of trace 0."""
     units = torch.eye(d * d).to(like).reshape(d, d, d, d)
@@ -116,7 +133,7 @@ def symmetric_commutant(part: Part, noise: Noise, generator: torch.Generator) ->
     d = part.dim
     if d * (d + 1) // 2 - 1 <= DENSE:
         return search(part, part, symmetric_space(d, part.matrices), noise)
-    x = torch.randn(d, d, generator=generator, dtype=torch.float64).to(part.matrices)
+    x = drawn(part, part, generator)
     x = x + x.mT
     return by_descent(part, part, traceless(x), noise, generator, parity=1)
 
@@ -164,7 +181,7 @@ def collect(
     p, q = left.dim, right.dim
     found: list[Tensor] = []
     while True:
-        x = torch.randn(p, q, generator=generator, dtype=torch.float64).to(left.matrices)
+        x = drawn(left, right, generator)
         if left is right:
             x = traceless(x if parity == 0 else x + parity * x.mT)
         last = by_descent(
@@ -206,7 +223,9 @@ def _swept(
         before, x, rounds = after, averaged(x, count), rounds + 1
     share = float(residual_share(left.matrices, right.matrices, x)) if after > 0 else 0.0
     if after > give_up * energy and share > target:
-        x = averaged(x, math.ceil(math.log2(share / target)) + 4)
+        # Half as many again, as some halve less: what is left mixes eigenvectors of close eigenvalues, and how they are
+        # cut apart would hang on it.
+        x = averaged(x, math.ceil(1.5 * math.log2(share / target)) + 4)
     return x
 
 

@@ -47,7 +47,7 @@ def composition_series(matrices: Tensor, noise: EntryNoise, limit: float, genera
         )
     p, basis = found.rank, found.basis
     turned = basis.T @ matrices @ basis
-    below, above = _errors(turned, p, noise, basis, found.error)
+    below, above = errors_of(turned, p, noise, basis, found.error)
     lower = composition_series(turned[:, :p, :p], noise.restricted(basis[:, :p], below), limit, generator)
     upper = composition_series(turned[:, p:, p:], noise.restricted(basis[:, p:], above), limit, generator)
     basis = torch.cat([basis[:, :p] @ lower.basis, basis[:, p:] @ upper.basis], 1)
@@ -65,7 +65,7 @@ def _refuse_noise(noise: EntryNoise, limit: float) -> None:
         raise Unresolved(f"a constituent of dimension {d} cannot be told from noise")
 
 
-def _errors(turned: Tensor, p: int, noise: EntryNoise, basis: Tensor, held: float) -> tuple[float, float]:
+def errors_of(turned: Tensor, p: int, noise: EntryNoise, basis: Tensor, held: float) -> tuple[float, float]:
     """What the error of a subspace adds to its block and to that of the quotient, in squares summed over the matrices.
 
     An error Z of the subspace adds C Z to the one and -Z C to the other. The fit of Z has the variance of least
@@ -111,7 +111,7 @@ def radical_flag(matrices: Tensor, noise: EntryNoise, series: Series, limit: flo
         if ratio > acceptable(noise.count, basis[:, :p]):
             raise Unresolved(f"the radical leaves {ratio:.3g} times the residual of noise")
         turned = basis.T @ matrices @ basis
-        below, _ = _errors(turned, p, noise, basis, error)
+        below, _ = errors_of(turned, p, noise, basis, error)
         spaces.append(basis[:, :p])
         module = Leaf(turned[:, :p, :p], noise.restricted(basis[:, :p], below), False)
     dims = tuple(axes.shape[1] for axes in reversed(spaces))

@@ -189,12 +189,17 @@ def _across(energy: Tensor) -> Tensor:
     return total[:-1, -1] + total[-1, :-1] - 2 * inside
 
 
-def polished(layout: Layout, noise: float, *, orthogonal: bool, rounds: int = 6) -> Layout:
+def polished(layout: Layout, noise: float, *, orthogonal: bool, enough: float | None = None, rounds: int = 6) -> Layout:
     """Turn the basis so that the least is left outside the blocks: Gauss-Newton on the off-block entries.
 
     To first order a change of basis ``1 + Y`` changes the off-block part by ``D_k Y - Y D_k`` with D the blocks; the
     inner least squares problem is solved only as far as the next round needs. Directions along which equivalent blocks
     mix at no cost beyond noise are held back, or the noise between them would be turned into the blocks.
+
+    Parameters
+    ----------
+    enough
+        The level, by default `noise`, below which what is left is not worth a further round.
     """
     outside = layout.outside()
     m = layout.part.columns.shape[0]
@@ -203,8 +208,8 @@ def polished(layout: Layout, noise: float, *, orthogonal: bool, rounds: int = 6)
     ridge = REJECT * len(layout.part.matrices) * 2 * largest * share * noise**2 / m
     energy = float((layout.part.matrices * outside).square().sum())
     for _ in range(rounds):
-        if float(layout.residuals(noise).max()) <= 0.5:
-            break  # below what noise leaves: rounding
+        if float(layout.residuals(noise if enough is None else enough).max()) <= 0.5:
+            break
         p = layout.part
         inside = p.matrices * (1 - outside)
         change = torch.zeros_like(outside)

@@ -11,13 +11,14 @@ from torch import Tensor
 from symdiff.decomposition import general, unitary
 from symdiff.decomposition.answer import written
 from symdiff.decomposition.classes import classes, modules
-from symdiff.decomposition.commutant import Noise
+from symdiff.decomposition.commutant import Noise, child
 from symdiff.decomposition.cuts import Layout, assembled, polished
 from symdiff.decomposition.doubts import DEFECT, GAP, GIVEN, ROUNDING, UNKNOWN, Found
 from symdiff.decomposition.extension import Extension, extension
 from symdiff.decomposition.form import CONSISTENT, Unitarised, asymmetry_noise, unitarise
+from symdiff.decomposition.gauge import in_gauge
 from symdiff.decomposition.level import commutator_gap, exact_structure
-from symdiff.decomposition.matrices import Given, check
+from symdiff.decomposition.matrices import FLOOR, Given, check
 from symdiff.decomposition.stability import stability
 from symdiff.decomposition.structure import Decomposition
 from symdiff.decomposition.sylvester import Part
@@ -78,9 +79,9 @@ def decompose(
         raise MatricesError(f"resamples is {resamples}", "0 leaves the stability out")
     given = check(matrices)
     generator = torch.Generator().manual_seed(seed)
-    found = _find(given, None if noise is None else noise / given.scale, generator)
+    found = _find(given, None if noise is None else noise / given.scale, child(generator))
     layout = assembled(given.matrices, [piece.part for group in found.classes for piece in group.pieces])
-    extensions = _extensions(found, layout, generator)
+    extensions = _extensions(found, layout, child(generator))
     stable = None
     if resamples > 0 and len(given.matrices) > 1:
         firsts = [copies[0] for copies in _copies(found, layout)]
@@ -119,7 +120,7 @@ def _find(given: Given, noise: float | None, generator: torch.Generator) -> Foun
 
 
 def _unitary(matrices: Tensor, unit: Unitarised, noise: Noise, source: str, generator: torch.Generator) -> Found:
-    parts = unitary.pieces(Part.of(matrices, unit.columns, unit.rows), noise, generator)
+    parts = unitary.pieces(Part.of(matrices, unit.columns, unit.rows), noise, child(generator))
     parts = _refined(matrices, parts, noise, orthogonal=not unit.fitted)
     groups, commutant = classes(parts, noise, generator)
     return Found(groups, commutant, "unitarised" if unit.fitted else "orthogonal", noise, source)
@@ -127,22 +128,28 @@ def _unitary(matrices: Tensor, unit: Unitarised, noise: Noise, source: str, gene
 
 def _self_adjoint(matrices: Tensor, noise: Noise, source: str, generator: torch.Generator) -> Found:
     eye = torch.eye(matrices.shape[-1]).to(matrices)
-    parts = unitary.pieces(Part(eye, eye, matrices, self_adjoint=True), noise, generator)
+    parts = unitary.pieces(Part(eye, eye, matrices, self_adjoint=True), noise, child(generator))
     parts = _refined(matrices, parts, noise, orthogonal=True)
     groups, commutant = classes(parts, noise, generator)
     return Found(groups, commutant, "self-adjoint", noise, source)
 
 
 def _general(whole: Part, noise: Noise, source: str, generator: torch.Generator, defect: float | None = None) -> Found:
-    found = general.pieces(whole, noise, generator)
+    found = general.pieces(whole, noise, child(generator))
     parts = _refined(whole.matrices, [piece for piece, _ in found], noise, orthogonal=False)
+    parts = [replace(piece, part=in_gauge(piece.part)) for piece in parts]  # in it invariant subspaces are searched for
     groups, commutant = modules(list(zip(parts, [kind for _, kind in found], strict=True)), noise, generator)
     return Found(groups, commutant, "general", noise, source, defect=defect)
 
 
 def _refined(matrices: Tensor, pieces: list[Piece], noise: Noise, *, orthogonal: bool) -> list[Piece]:
-    """The pieces after all the cuts between them have been refined together."""
-    layout = polished(assembled(matrices, [p.part for p in pieces]), noise.level, orthogonal=orthogonal)
+    """The pieces after all the cuts between them have been refined together.
+
+    To rounding, where the matrices are exact but the noise given is more than that: a search that ends at noise ends
+    anywhere below it, and what it left would otherwise be told as the residual of the cuts.
+    """
+    layout = assembled(matrices, [p.part for p in pieces])
+    layout = polished(layout, noise.level, orthogonal=orthogonal, enough=min(noise.level, FLOOR))
     return [replace(piece, part=part) for piece, part in zip(pieces, layout.parts(), strict=True)]
 
 
@@ -160,7 +167,7 @@ def _extensions(found: Found, layout: Layout, generator: torch.Generator) -> lis
     for copies in _copies(found, layout):
         judged: list[Extension] = []
         for p in copies if copies[0].dim > 1 else []:
-            judged.append(extension(p.matrices, p.row_energy, p.column_energy / m, found.noise.level, generator))
+            judged.append(extension(p.matrices, p.row_energy, p.column_energy / m, found.noise.level, child(generator)))
             if judged[-1].flag is None:
                 break
         extensions.append(judged)

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from symdiff.decomposition.composition import composition_series, radical_flag
+from symdiff.decomposition.composition import composition_series, errors_of, radical_flag
 from symdiff.decomposition.cuts import REJECT
 from symdiff.decomposition.fitting import EntryNoise, sylvester_fit
 from symdiff.decomposition.homomorphisms import Unresolved
@@ -138,7 +138,11 @@ def _reducible(matrices: Tensor, noise: EntryNoise, flag: tuple[int, ...], basis
     for p, end in pairwise(flag):
         b, c, d = turned[:, :p, :p], turned[:, :p, p:end], turned[:, p:end, p:end]
         below, above = basis[:, :p], basis[:, p:end]
-        obstructions.append(complement_residual(b, d, c, ridge=noise.ridge(below, above)))
+        # Where B and D are equal up to noise, an error of the subspace adds multiples of C to them, and these would
+        # pass for a difference of B and D that explains C.
+        added = errors_of(turned[:, :end, :end], p, noise, basis[:, :end], math.inf)
+        ridge = noise.restricted(below, added[0]).of_map(noise.restricted(above, added[1]))
+        obstructions.append(complement_residual(b, d, c, ridge=ridge))
         kept = obstructions[-1] ** 2 * float(c.square().sum())
         margins.append(kept / noise.energy(below, above))
     if min(margins) < REJECT:

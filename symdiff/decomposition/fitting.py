@@ -36,6 +36,11 @@ class EntryNoise:
         second = (self.columns @ maps**2).sum(-1) * self.rows.sum() * self.level**2
         return self.count * (first + second)
 
+    def of_map(self, source: EntryNoise) -> float:
+        """The mean of `of_maps` over the maps of unit norm."""
+        first = float(source.rows.mean() * source.columns.sum()) * source.level**2
+        return self.count * (first + float(self.columns.mean() * self.rows.sum()) * self.level**2)
+
     def ridge(self, outside: Tensor, inside: Tensor) -> float:
         """What noise leaves on average of a map between subspaces of unit norm, as `of_maps`."""
         (rows, columns), (rows_in, columns_in) = (

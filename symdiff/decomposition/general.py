@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from symdiff.decomposition.commutant import Noise, Search, collect, full_space, search
+from symdiff.decomposition.commutant import Noise, Search, child, collect, full_space, generic, search
 from symdiff.decomposition.cuts import EXPLAINED, Layout, accepted, polished, unexplained
 from symdiff.decomposition.structure import RealType
 from symdiff.decomposition.sylvester import Part
@@ -21,6 +21,9 @@ _DENSE = 20
 # Beyond this norm a projector is no longer determined by matrices known to a few digits.
 _NORM = 1e3
 _TRIES = 8
+# Real parts of eigenvalues that differ by less, relative to the norm, are the same: rounding parts a double eigenvalue
+# that has one eigenvector by its root.
+_ROUNDING = 1e-7
 _LIMIT = 12
 
 
@@ -40,12 +43,13 @@ def pieces(whole: Part, noise: Noise, generator: torch.Generator) -> list[tuple[
         if part.dim == 1:
             done.append((Piece(part, True, None, endomorphisms=1), "R"))
             continue
+        own = child(generator)
         # One element of the commutant is mostly enough for a cut; all of them are needed to say that there is none.
-        found = endomorphisms(part, noise, generator, limit=1)
-        layout, rejected = _cut(part, found.found, noise, generator)
+        found = endomorphisms(part, noise, own, limit=1)
+        layout, rejected = _cut(part, found.found, noise, own)
         if layout is None and not found.complete:
-            found = endomorphisms(part, noise, generator)
-            layout, rejected = _cut(part, found.found, noise, generator)
+            found = endomorphisms(part, noise, own)
+            layout, rejected = _cut(part, found.found, noise, own)
         if layout is not None:
             waiting.extend(layout.parts())
         else:
@@ -57,11 +61,12 @@ def _cut(part: Part, found: Tensor, noise: Noise, generator: torch.Generator) ->
     """Cut along the spectrum of generic elements of the commutant; the smallest residual of a cut refused otherwise."""
     smallest: float | None = None
     for _ in range(_TRIES if len(found) else 0):
-        weights = torch.randn(len(found), generator=generator, dtype=torch.float64).to(found)
-        x = torch.einsum("n,nij->ij", weights, found)
+        x = generic(part, part, found, generator)
         values = torch.linalg.eigvals(x).real.sort().values
         gaps = values.diff()
         for at in gaps.argsort(descending=True)[:4].tolist():
+            if float(gaps[at]) <= _ROUNDING * float(x.norm()):
+                break  # conjugate eigenvalues, or equal ones: nothing separates them
             projector = spectral_projector(x, float(values[at] + values[at + 1]) / 2)
             if projector is None or not 0 < round(float(projector.diagonal().sum())) < part.dim:
                 continue
@@ -77,7 +82,7 @@ def spectral_projector(x: Tensor, shift: float) -> Tensor | None:
     """The projector on the invariant subspace of ``[d, d]`` `x` for eigenvalues of real part above `shift`.
 
     Half of 1 plus the matrix sign function, by Newton's iteration with norm scaling (Higham 2008, section 5.5);
-    ``None`` if it does not converge or the projector is too oblique to be determined.
+    ``None`` if it does not converge to one or the projector is too oblique to be determined.
     """
     eye = torch.eye(len(x)).to(x)
     z = x - shift * eye
@@ -94,9 +99,12 @@ def spectral_projector(x: Tensor, shift: float) -> Tensor | None:
         if change < 1e-13:
             break
     else:
-        if change > 1e-8:
+        if not change <= 1e-8:
             return None
     projector = (eye + z) / 2
+    # An eigenvalue on the line itself goes anywhere: imaginary pairs can end at 0, and the projector at half of 1.
+    if float((projector @ projector - projector).norm()) > 1e-6 * float(projector.square().sum()):
+        return None
     return projector if float(torch.linalg.matrix_norm(projector, 2)) <= _NORM else None
 
 

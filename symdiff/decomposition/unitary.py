@@ -10,7 +10,9 @@ from symdiff.decomposition.commutant import (
     DENSE,
     Noise,
     Search,
+    child,
     collect,
+    generic,
     search,
     skew_space,
     symmetric_commutant,
@@ -52,7 +54,7 @@ def pieces(whole: Part, noise: Noise, generator: torch.Generator) -> list[Piece]
     waiting, done = [whole], []
     while waiting:
         part = waiting.pop()
-        outcome = _halve(part, noise, generator)
+        outcome = _halve(part, noise, child(generator))
         if isinstance(outcome, Piece):
             done.append(outcome)
         else:
@@ -69,8 +71,7 @@ def _halve(part: Part, noise: Noise, generator: torch.Generator) -> Piece | list
         if not len(found.found):
             reason = "" if found.resolved else _nearly(part, found)
             return Piece(part, found.resolved, found.rejected, reason)
-        weights = torch.randn(len(found.found), generator=generator, dtype=torch.float64).to(part.matrices)
-        x = torch.einsum("n,nij->ij", weights, found.found)
+        x = generic(part, part, found.found, generator)
         turn = torch.linalg.eigh(x).eigenvectors
         layout, worst = cut(part.turned(turn, turn.mT), noise.level, orthogonal=True)
         if layout.blocks > 1:
