@@ -111,11 +111,15 @@ class Operations(TorchDispatchMode):
         self.count = 0.0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Count an operation that has a formula."""
-        result = func(*args, **(kwargs or {}))
+        """Count an operation that has a formula, or those it is made of."""
+        kwargs = kwargs or {}
         formula = flop_registry.get(func._overloadpacket)
-        if formula is not None:
-            self.count += formula(*args, **(kwargs or {}), out_val=result)
+        if formula is None:
+            with self:  # in inference mode operations arrive before they are taken apart
+                parts = func.decompose(*args, **kwargs)
+            return func(*args, **kwargs) if parts is NotImplemented else parts
+        result = func(*args, **kwargs)
+        self.count += formula(*args, **kwargs, out_val=result)
         return result
 
 
