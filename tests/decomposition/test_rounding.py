@@ -65,7 +65,7 @@ def assert_near(found: Decomposition, other: Decomposition, tolerance: float) ->
     assert rejected == (None, None) or rejected[1] == pytest.approx(rejected[0], rel=max(tolerance, 1e-6))
 
 
-@pytest.mark.parametrize("size", [1e-15, 1e-11, 1e-9])
+@pytest.mark.parametrize("size", [1e-15, pytest.param(1e-11, marks=pytest.mark.long), 1e-9])
 @pytest.mark.parametrize(
     ("subject", "noise"),
     [
