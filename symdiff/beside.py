@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class Later(Generic[T]):
-    """Work that somebody will ask for: done when they do, or until then by a second thread.
+    """Work that somebody will ask for: done by a second thread until then, or when they do if it has not begun.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class Later(Generic[T]):
 
     def result(self, progress: Progress) -> T:
         """What the work returns, `progress` being told of what is left of it; raises what the work did."""
-        if self._under_way is None:
+        if self._under_way is None or self._under_way.cancel():
             return self._work(progress)
         self._told.to = progress
         return self._under_way.result()
@@ -52,7 +52,7 @@ class Beside:
     """A second thread that does one piece of work after the other.
 
     As long as there is one, each of the two threads computes on half of the processors: always on the same number, so
-    that no sum is rounded another way because one of them was done earlier.
+    that no sum is rounded another way because one of them was done earlier, or did work of the other.
     """
 
     def __init__(self) -> None:

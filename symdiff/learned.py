@@ -160,9 +160,9 @@ class LearnedRun(Run):
             forms = self._forms(evaluation, estimates)
             conditions = list(guarantees(evaluation, estimates, floor=self._floor(evaluation)))
             described = self.family.describe(evaluation)
-        process = {**self.describe(), **described.document}
         with self.phase("decompose"):
             structure = decomposed.result(self.progress)
+        process = {**self.describe(), **described.document}
         estimates |= structure.estimates
         self._write_figures(evaluation, {**diagnosis.curves, **described.arrays}, structure)
         return Result(
