@@ -56,7 +56,8 @@ def joint_basis(matrices: Float[Tensor, "n k k"], *, sweeps: int = SWEEPS, gain:
         before, reached = reached, float(_diagonal(turned).square().sum())
         if reached - before <= gain * (total - reached) + ROUNDING * total:
             break
-    basis = places[:, torch.tensor(seats).argsort()][:, :k]
+    # Into the memory it was made in, by columns: products with it are then rounded as they always were.
+    basis.copy_(places[:, torch.tensor(seats, device=basis.device).argsort()][:, :k])
     return basis.to(matrices.dtype)
 
 
