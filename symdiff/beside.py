@@ -6,6 +6,8 @@ threads with operations of their own share nothing but Python's lock, which oper
 
 from __future__ import annotations
 
+import ctypes
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -34,7 +36,10 @@ class Later(Generic[T]):
     def __init__(self, work: Callable[[Progress], T], second: Executor | None = None) -> None:
         self._work = work
         self._told = _Told()
-        self._under_way: Future[T] | None = None if second is None else second.submit(work, self._told)
+        self._lock = threading.Lock()
+        self._thread: int | None = None
+        self._given_up = False
+        self._under_way: Future[T] | None = None if second is None else second.submit(self._do)
 
     def result(self, progress: Progress) -> T:
         """What the work returns, `progress` being told of what is left of it; raises what the work did."""
@@ -43,9 +48,23 @@ class Later(Generic[T]):
         self._told.to = progress
         return self._under_way.result()
 
+    def _do(self) -> T:
+        with self._lock:
+            if self._given_up:
+                raise _GivenUp
+            self._thread = threading.get_ident()
+        try:
+            return self._work(self._told)
+        finally:
+            with self._lock:
+                self._thread = None
+
     def give_up(self) -> None:
-        """End the work at its next step; nothing if it is done."""
-        self._told.ended = True
+        """End the work at its next line of Python; nothing if it is done, or done by who asked for it."""
+        with self._lock:
+            self._given_up = True
+            if self._thread is not None:
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread), ctypes.py_object(_GivenUp))
 
 
 class Beside:
@@ -69,10 +88,11 @@ class Beside:
         return later
 
     def end(self) -> None:
-        """End what is under way at its next step, and begin nothing more."""
+        """End what is under way, and begin nothing more."""
+        self._second.shutdown(wait=False, cancel_futures=True)
         for later in self._given:
             later.give_up()
-        self._second.shutdown(cancel_futures=True)
+        self._second.shutdown()
         torch.set_num_threads(self._threads)
 
 
@@ -121,21 +141,18 @@ def together(work: Callable[[S], T], parts: Sequence[S]) -> list[T]:
             torch.set_num_threads(threads)
 
 
-class _GivenUp(Exception):
-    """Nobody waits for the result any more."""
+class _GivenUp(BaseException):
+    """Nobody waits for the result any more; not an `Exception`, which the work might handle."""
 
 
 class _Told:
-    """Passes on what the work tells as soon as somebody waits for it, and ends it where nobody does."""
+    """Passes on what the work tells as soon as somebody waits for it."""
 
     def __init__(self) -> None:
         self.to: Progress = Silent()
-        self.ended = False
 
     def phase(self, name: str) -> None:
         self.to.phase(name)
 
     def update(self, done: int, total: int, **figures: float) -> None:
-        if self.ended:
-            raise _GivenUp
         self.to.update(done, total, **figures)

@@ -124,29 +124,42 @@ def test_a_failure_is_raised_where_the_result_is_asked_for(processors: int) -> N
     assert torch.get_num_threads() == processors
 
 
-def test_work_that_nobody_waits_for_ends_at_its_next_step_and_what_is_not_begun_never_begins(processors: int) -> None:
-    reached: list[int] = []
-    left = threading.Event()
+def test_work_that_nobody_waits_for_ends_at_once_and_what_is_not_begun_never_begins(processors: int) -> None:
+    begun, done = threading.Event(), []
 
     def work(progress: Progress) -> None:
-        assert left.wait(30)
-        for step in range(1000):
-            progress.update(step, 1000)
-            reached.append(step)
+        begun.set()
+        try:
+            while True:  # as long as it likes, without telling of a step
+                try:
+                    torch.ones(8).sum()
+                except Exception:
+                    done.append("handled")
+        finally:
+            done.append("ended")
 
     def fail() -> None:
         with beside() as second:
-            under_way = second.begin(work)
-            second.begin(lambda progress: reached.append(-1))
-            under_way.give_up()  # as leaving does first, lest the work be quicker
-            threading.Timer(0.1, left.set).start()
+            second.begin(work)
+            second.begin(lambda progress: done.append("begun"))
+            assert begun.wait(30)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         fail()
-    assert reached == []
+    assert done == ["ended"]
     assert torch.get_num_threads() == processors
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("symdiff-beside")]
+
+
+def test_what_the_second_thread_has_not_begun_is_done_by_who_asks_for_it(processors: int) -> None:
+    asked = threading.Event()
+    with beside() as second:
+        other = second.begin(lambda progress: (asked.wait(30), threading.get_ident()))
+        later = second.begin(lambda progress: (threading.get_ident(), torch.get_num_threads()))
+        assert later.result(Silent()) == (threading.get_ident(), processors // 2)
+        asked.set()
+        assert other.result(Silent())[1] != threading.get_ident()
 
 
 @given(parts=st.lists(st.integers(), min_size=1, max_size=4))
