@@ -1,74 +1,109 @@
-"""Work that does not wait for the rest: a second thread does it on half of the processors."""
+"""Work that does not wait for the rest: a second thread does it on half of the processors.
+
+torch spreads one operation after the other over the processors, which gains little where operations are short. Two
+threads with operations of their own share nothing but Python's lock, which operations do not hold.
+"""
 
 from __future__ import annotations
 
+import ctypes
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 
 from symdiff.progress import Progress, Silent
 
+S = TypeVar("S")
 T = TypeVar("T")
 
 
-class Beside(Generic[T]):
-    """Work under way in a second thread.
-
-    As long as it is, each of the two threads computes on half of the processors: always on the same number, so that
-    no sum is rounded another way because one of them was done earlier.
+class Later(Generic[T]):
+    """Work that somebody will ask for: done by a second thread until then, or when they do if it has not begun.
 
     Parameters
     ----------
     work
         Is given the `Progress` to tell of its steps. It may share tensors with the first thread that neither changes,
         and draws from generators of its own only.
+    second
+        Does it when what it was given before is done.
     """
 
-    def __init__(self, work: Callable[[Progress], T]) -> None:
+    def __init__(self, work: Callable[[Progress], T], second: Executor | None = None) -> None:
+        self._work = work
         self._told = _Told()
-        self._found: list[T] = []
-        self._failure: BaseException | None = None
-        self._threads = torch.get_num_threads()
-        torch.set_num_threads(self._threads // 2)
-        self._thread = threading.Thread(target=self._do, args=(work,), name="symdiff-beside", daemon=True)
-        self._thread.start()
-
-    def _do(self, work: Callable[[Progress], T]) -> None:
-        torch.set_num_threads(self._threads // 2)
-        try:
-            self._found.append(work(self._told))
-        except BaseException as error:  # raised where the result is asked for
-            self._failure = error
+        self._lock = threading.Lock()
+        self._thread: int | None = None
+        self._given_up = False
+        self._under_way: Future[T] | None = None if second is None else second.submit(self._do)
 
     def result(self, progress: Progress) -> T:
-        """Wait for what the work returns, and tell `progress` of what is left of it; raises what the work did."""
+        """What the work returns, `progress` being told of what is left of it; raises what the work did."""
+        if self._under_way is None or self._under_way.cancel():
+            return self._work(progress)
         self._told.to = progress
-        self._end()
-        if self._failure is not None:
-            raise self._failure
-        return self._found[0]
+        return self._under_way.result()
+
+    def _do(self) -> T:
+        with self._lock:
+            if self._given_up:
+                raise _GivenUp
+            self._thread = threading.get_ident()
+        try:
+            return self._work(self._told)
+        finally:
+            with self._lock:
+                self._thread = None
 
     def give_up(self) -> None:
-        """End the work at its next step; nothing if it is done."""
-        self._told.ended = True
-        self._end()
+        """End the work at its next line of Python; nothing if it is done, or done by who asked for it."""
+        with self._lock:
+            self._given_up = True
+            if self._thread is not None:
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread), ctypes.py_object(_GivenUp))
 
-    def _end(self) -> None:
-        self._thread.join()
+
+class Beside:
+    """A second thread that does one piece of work after the other.
+
+    As long as there is one, each of the two threads computes on half of the processors: always on the same number, so
+    that no sum is rounded another way because one of them was done earlier, or did work of the other.
+    """
+
+    def __init__(self) -> None:
+        self._threads = torch.get_num_threads()
+        self._given: list[Later[Any]] = []
+        half = self._threads // 2
+        self._second = ThreadPoolExecutor(1, "symdiff-beside", torch.set_num_threads, (half,))
+        torch.set_num_threads(half)
+
+    def begin(self, work: Callable[[Progress], T]) -> Later[T]:
+        """Do the work when what was given before is done."""
+        later = Later(work, self._second)
+        self._given.append(later)
+        return later
+
+    def end(self) -> None:
+        """End what is under way, and begin nothing more."""
+        self._second.shutdown(wait=False, cancel_futures=True)
+        for later in self._given:
+            later.give_up()
+        self._second.shutdown()
         torch.set_num_threads(self._threads)
 
 
 @contextmanager
-def beside(work: Callable[[Progress], T]) -> Iterator[Beside[T]]:
-    """Begin `work` in a second thread; leaving the context ends it, whether it was done or not."""
-    under_way = Beside(work)
+def beside() -> Iterator[Beside]:
+    """A second thread; leaving the context ends it, whether its work is done or not."""
+    second = Beside()
     try:
-        yield under_way
+        yield second
     finally:
-        under_way.give_up()
+        second.end()
 
 
 def room_for_two() -> bool:
@@ -76,21 +111,48 @@ def room_for_two() -> bool:
     return torch.get_num_threads() > 1
 
 
-class _GivenUp(Exception):
-    """Nobody waits for the result any more."""
+def together(work: Callable[[S], T], parts: Sequence[S]) -> list[T]:
+    """`work` of every part, the parts at the same time, each on its share of the processors.
+
+    Parameters
+    ----------
+    work
+        Differentiates nothing: whether gradients are recorded is a matter of each thread, and none are in the others.
+    parts
+        No more than there are processors.
+    """
+    if len(parts) == 1:
+        return [work(part) for part in parts]
+    threads = torch.get_num_threads()
+    share = max(1, threads // len(parts))
+
+    @torch.no_grad()
+    def in_another(part: S) -> T:
+        torch.set_num_threads(share)
+        return work(part)
+
+    with ThreadPoolExecutor(len(parts) - 1, thread_name_prefix="symdiff-together") as others:
+        found = [others.submit(in_another, part) for part in parts[1:]]
+        torch.set_num_threads(share)
+        try:
+            return [work(parts[0]), *(future.result() for future in found)]
+        finally:
+            others.shutdown()
+            torch.set_num_threads(threads)
+
+
+class _GivenUp(BaseException):
+    """Nobody waits for the result any more; not an `Exception`, which the work might handle."""
 
 
 class _Told:
-    """Passes on what the work tells as soon as somebody waits for it, and ends it where nobody does."""
+    """Passes on what the work tells as soon as somebody waits for it."""
 
     def __init__(self) -> None:
         self.to: Progress = Silent()
-        self.ended = False
 
     def phase(self, name: str) -> None:
         self.to.phase(name)
 
     def update(self, done: int, total: int, **figures: float) -> None:
-        if self.ended:
-            raise _GivenUp
         self.to.update(done, total, **figures)

@@ -154,14 +154,15 @@ class LearnedRun(Run):
         """Every figure on the held-out trajectories, the parts of rho, the verdict, and what the report draws."""
         with self.phase("diagnose"):
             evaluation = self.evaluation()
+            decomposed = self.later(lambda: self._decompose(evaluation))
             diagnosis = diagnose(evaluation)
             estimates = {**diagnosis.estimates, **self._of_plugins(evaluation)}
             forms = self._forms(evaluation, estimates)
             conditions = list(guarantees(evaluation, estimates, floor=self._floor(evaluation)))
             described = self.family.describe(evaluation)
-        process = {**self.describe(), **described.document}
         with self.phase("decompose"):
-            structure = self._decompose(evaluation)
+            structure = decomposed.result(self.progress)
+        process = {**self.describe(), **described.document}
         estimates |= structure.estimates
         self._write_figures(evaluation, {**diagnosis.curves, **described.arrays}, structure)
         return Result(

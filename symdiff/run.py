@@ -8,14 +8,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors.numpy import save_file as save_arrays
 
-from symdiff.beside import Beside, beside, room_for_two
+from symdiff.affine_steps import AffineSteps
+from symdiff.beside import Beside, Later, beside, room_for_two
 from symdiff.config import RunConfig
 from symdiff.diffusion import Denoiser, HeldOut
 from symdiff.diffusion.denoisers import NetworkDenoiser
@@ -42,6 +43,8 @@ from symdiff.trajectories.memory import is_on_disk
 from symdiff.trajectories.parts import parts
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 MADE_BY = ("sampler", "label", "guidance", "steps", "trajectories")
 """Settings that a recording or observed sequences were made by, and that do not change them."""
@@ -70,7 +73,8 @@ class Run(ABC):
     model_absent: str = ""
     model_caveats: list[str] = field(default_factory=list)
     family: GroupFamily = field(init=False)
-    _described: Beside[dict[str, Any]] | None = field(default=None, init=False)
+    _second: Beside | None = field(default=None, init=False)
+    _described: Later[dict[str, Any]] | None = field(default=None, init=False)
 
     @abstractmethod
     def answer(self, caught: Callable[[], list[str]], earlier: Result | None) -> Result:
@@ -161,8 +165,24 @@ class Run(ABC):
         if not ours or self.device.type != "cpu" or is_on_disk(self.recording) or not room_for_two():
             yield
             return
-        with beside(self._describe_steps) as self._described:
+        with beside() as self._second:
+            self._described = self._second.begin(self._describe_steps)
             yield
+        self._second = None
+
+    def later(self, work: Callable[[], T]) -> Later[T]:
+        """What is asked for later, and done beside until then where there is a second thread.
+
+        Not with a group of the user's own: it may not bear to be asked by two threads.
+        """
+
+        def untold(progress: Progress) -> T:
+            del progress
+            return work()
+
+        if self._second is None or not isinstance(self.family, AffineSteps):
+            return Later(untold)
+        return self._second.begin(untold)
 
     def describe(self) -> dict[str, Any]:
         """What the steps are as group elements, and whether the model commutes with a family that acts on images."""

@@ -28,6 +28,7 @@ from symdiff.cli.flags import (
 )
 from symdiff.cli.outcome import Outcome, error_document
 from symdiff.errors import GateError
+from symdiff.garbage import importing
 
 if TYPE_CHECKING:
     from symdiff.cli.plan import Plan
@@ -117,7 +118,9 @@ def analyze(
         },
         config,
     )
-    from symdiff.cli.plan import describe_plan, make_plan
+    with importing():  # all at once, before there are plugins
+        import symdiff.analyze  # noqa: F401
+        from symdiff.cli.plan import describe_plan, make_plan
 
     plan = make_plan(settings)
     if dry_run:

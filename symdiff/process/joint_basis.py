@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import NamedTuple
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -20,7 +23,8 @@ def joint_basis(matrices: Float[Tensor, "n k k"], *, sweeps: int = SWEEPS, gain:
     Every rotation has the best angle for its pair of coordinates in closed form, from the leading eigenvector of the
     2 x 2 matrix ``sum_n h h^T`` with ``h = (S_pp - S_qq, 2 S_pq)``. Pairs without a common coordinate do not disturb
     each other, so that ``k/2`` are turned at once and a sweep over all pairs has ``k - 1`` rounds (Brent and Luk, SIAM
-    J. Sci. Stat. Comput. 6, 1985). Begins at the eigenvectors of the sum, which are the answer where the matrices
+    J. Sci. Stat. Comput. 6, 1985). The coordinates of a pair are kept half of all apart, so that a round is a few
+    operations on whole blocks. Begins at the eigenvectors of the sum, which are the answer where the matrices
     commute and the sum has no repeated eigenvalue.
 
     Reference: Cardoso and Souloumiac, "Jacobi angles for simultaneous diagonalization", SIAM J. Matrix Anal. Appl.
@@ -40,16 +44,20 @@ def joint_basis(matrices: Float[Tensor, "n k k"], *, sweeps: int = SWEEPS, gain:
     if k < 2 or total == 0:
         return _eye(symmetric).to(matrices.dtype)
     basis: Tensor = torch.linalg.eigh(symmetric.sum(0))[1]
+    seats = _seats(k)
     # The matrices last: a rotation then touches contiguous rows of numbers.
-    turned = (basis.T @ _fewer(symmetric) @ basis).permute(1, 2, 0).contiguous()
-    rounds = _rounds(k, matrices.device)
+    turned = _seated(_seated((basis.T @ _fewer(symmetric) @ basis).permute(1, 2, 0), 0, seats), 1, seats)
+    places = _seated(basis, 1, seats)
+    play = _Rounds(turned, places)
     reached = float(_diagonal(turned).square().sum())
     for _ in range(sweeps):
-        for p, q in rounds:
-            _rotate(turned, basis, p, q)
+        for _ in range(len(seats) - 1):  # after which every coordinate is back in its seat
+            play()
         before, reached = reached, float(_diagonal(turned).square().sum())
         if reached - before <= gain * (total - reached) + ROUNDING * total:
             break
+    # Into the memory it was made in, by columns: products with it are then rounded as they always were.
+    basis.copy_(places[:, torch.tensor(seats, device=basis.device).argsort()][:, :k])
     return basis.to(matrices.dtype)
 
 
@@ -63,33 +71,82 @@ def off_diagonal(
     return off, off + (diagonal - diagonal.mean(-1, keepdim=True)).square().sum(-1)
 
 
-def _rotate(turned: Tensor, basis: Tensor, p: Tensor, q: Tensor) -> None:
-    """Turn the coordinate pairs (p_i, q_i), all disjoint, by their best angles, in place."""
-    difference, twice = turned[p, p] - turned[q, q], 2 * turned[p, q]
-    on = difference.square().sum(-1) - twice.square().sum(-1)
-    off = 2 * (difference * twice).sum(-1)
-    angle = 0.5 * torch.atan2(off, on + torch.hypot(on, off))
-    cos, sin = angle.cos(), angle.sin()
-    for axis in (0, 1):
-        c, s = (v[:, None, None] if axis == 0 else v[None, :, None] for v in (cos, sin))
-        one, other = turned.index_select(axis, p), turned.index_select(axis, q)
-        turned.index_copy_(axis, p, c * one + s * other)
-        turned.index_copy_(axis, q, c * other - s * one)
-    one, other = basis[:, p], basis[:, q]
-    basis[:, p], basis[:, q] = cos * one + sin * other, cos * other - sin * one
+def _seats(k: int) -> list[int]:
+    """The coordinates of the first round, one pair after the other in each half; an even number of seats."""
+    half = (k + 1) // 2
+    return [*range(half), *reversed(range(half, 2 * half))]
 
 
-def _rounds(k: int, device: torch.device) -> list[tuple[Tensor, Tensor]]:
-    """Every pair of coordinates once, in rounds of disjoint pairs: a round-robin tournament."""
-    players = list(range(k)) + ([-1] if k % 2 else [])
-    half = len(players) // 2
-    rounds = []
-    for _ in range(len(players) - 1):
-        pairs = [pair for pair in zip(players[:half], players[: -half - 1 : -1], strict=True) if -1 not in pair]
-        p, q = zip(*pairs, strict=True)
-        rounds.append((torch.tensor(p, device=device), torch.tensor(q, device=device)))
-        players = [players[0], players[-1], *players[1:-1]]
-    return rounds
+def _seated(x: Tensor, dim: int, seats: list[int]) -> Tensor:
+    """The coordinates along `dim` in their seats; nobody in the one that is left over, whose pair does not turn."""
+    left_over = len(seats) - x.shape[dim]
+    shape = list(x.shape)
+    shape[dim] = left_over
+    return torch.cat([x, x.new_zeros(shape)], dim).index_select(dim, torch.tensor(seats, device=x.device)).contiguous()
+
+
+class _Rounds:
+    """Turns every coordinate and the one half of the seats further by their best angle, and seats the next pairs.
+
+    Parameters
+    ----------
+    turned
+        ``[k, k, n]``, turned in place along both of its first dimensions.
+    basis
+        ``[., k]``, turned in place along its last.
+    """
+
+    def __init__(self, turned: Tensor, basis: Tensor) -> None:
+        self.turned, self.basis, self.next_basis = turned, basis, torch.empty_like(basis)
+        self.half = len(turned) // 2
+        self.cos, self.sin = turned.new_empty(self.half), turned.new_empty(self.half)
+        between = torch.empty_like(turned)
+        self.moves = [
+            *self._moves(turned, between, 0), *self._moves(between, turned, 1), *self._moves(basis, self.next_basis, 1)
+        ]  # fmt: skip
+
+    def __call__(self) -> None:
+        """One round."""
+        diagonal = _diagonal(self.turned).mT
+        difference = diagonal[: self.half] - diagonal[self.half :]
+        twice = 2 * _diagonal(self.turned[: self.half, self.half :]).mT
+        on = difference.square().sum(-1) - twice.square().sum(-1)
+        off = 2 * (difference * twice).sum(-1)
+        angle = 0.5 * torch.atan2(off, on + torch.hypot(on, off))
+        torch.cos(angle, out=self.cos)
+        torch.sin(angle, out=self.sin)
+        for move in self.moves:
+            torch.mul(move.cos, move.one, out=move.out).add_(move.sin * move.two, alpha=move.sign)
+        self.basis.copy_(self.next_basis)
+
+    def _moves(self, x: Tensor, out: Tensor, dim: int) -> Iterator[_Move]:
+        """From seats along `dim` of `x` to those of the next round: the first player stays, all others move on by one.
+
+        Those are the seats of a round-robin tournament.
+        """
+        half = self.half
+        shape = [half if axis == dim else 1 for axis in range(x.ndim)]
+        angle = self.cos.view(shape), self.sin.view(shape)
+        first, second = x.split(half, dim)
+        for one, two, sign, spans in (
+            (first, second, 1, [(0, 1, 0), (1, half - 1, 2), (max(1, half - 1), half, 2 * half - 1)]),
+            (second, first, -1, [(0, 1, 1), (1, half, half)]),
+        ):
+            for begin, end, seat in spans:
+                if end > begin:
+                    cos, sin, a, b = (part.narrow(dim, begin, end - begin) for part in (*angle, one, two))
+                    yield _Move(cos, sin, a, b, out.narrow(dim, seat, end - begin), sign)
+
+
+class _Move(NamedTuple):
+    """Views of what a turn reads and writes: ``out = cos one + sign sin two``."""
+
+    cos: Tensor
+    sin: Tensor
+    one: Tensor
+    two: Tensor
+    out: Tensor
+    sign: int
 
 
 def _fewer(matrices: Tensor) -> Tensor:

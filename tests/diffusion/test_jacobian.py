@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from symdiff.diffusion import DDIM, DDPM, Denoiser, Sampler, load_denoiser
+from symdiff.diffusion.denoisers import unet_pullback
 from symdiff.diffusion.denoisers.closed_form import ClosedFormDenoiser
 from symdiff.diffusion.denoisers.network import NetworkDenoiser
 from symdiff.diffusion.denoisers.unet import UNet, UNetConfig
@@ -165,3 +166,23 @@ def test_the_derivative_of_the_network_that_is_written_out_is_the_one_of_autogra
     monkeypatch.setattr(NetworkDenoiser, "has_pullback", False)
     expected = transposed_products(denoiser, states(), t, directions)
     torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("processors", [1, 2, 3])
+@pytest.mark.parametrize("at_once", [1, 7, 256])
+def test_cotangents_are_pulled_back_the_same_however_they_are_shared_out(
+    processors: int, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    denoiser = load_denoiser("digits")
+    assert isinstance(denoiser, NetworkDenoiser)
+    x = states(2).float()
+    cotangents = torch.randn(7, 2, 1, 8, 8, generator=torch.Generator().manual_seed(1))
+    expected = torch.stack([denoiser.pullback(x, 300)(cotangent[None])[0] for cotangent in cotangents])
+    monkeypatch.setattr(unet_pullback, "AT_ONCE", at_once)
+    monkeypatch.setattr(unet_pullback, "AT_LEAST", 2)
+    torch.set_num_threads(processors)
+    try:
+        found = denoiser.pullback(x, 300)(cotangents)
+    finally:
+        torch.set_num_threads(1)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-5 * float(expected.abs().max()))

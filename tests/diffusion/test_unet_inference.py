@@ -127,3 +127,43 @@ def test_states_may_be_mapped_over(digits: Denoiser) -> None:
         found = torch.func.vmap(lambda y: digits.denoise(y, 300))(x)
         expected = torch.stack([digits.denoise(part, 300) for part in x])
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+@pytest.mark.parametrize("processors", [2, 3, 5])
+def test_processors_evaluate_their_shares_of_the_images(
+    digits: Denoiser, monkeypatch: pytest.MonkeyPatch, processors: int, mode: type[torch.no_grad]
+) -> None:
+    shares: list[tuple[int, int]] = []
+    one_pass = unet_inference._evaluate
+
+    def told(network: UNet, x: torch.Tensor, embedding: torch.Tensor) -> torch.Tensor:
+        shares.append((len(x), torch.get_num_threads()))
+        return one_pass(network, x, embedding)
+
+    x = images(4 * AT_LEAST + 1, 8)
+    with mode():
+        alone = digits.denoise(x, 300)
+    monkeypatch.setattr(unet_inference, "_evaluate", told)
+    torch.set_num_threads(processors)
+    try:
+        with mode():
+            found = digits.denoise(x, 300)
+    finally:
+        torch.set_num_threads(1)
+    torch.testing.assert_close(found, alone, rtol=0, atol=1e-5)
+    several = min(processors, 4)  # a share is no smaller than what is worth being evaluated so
+    assert sorted(len(part) for part in x.tensor_split(several)) == sorted(size for size, _ in shares)
+    assert {threads for _, threads in shares} == {1}
+
+
+def test_states_are_mapped_over_in_the_thread_that_maps_them(digits: Denoiser) -> None:
+    x = images(4 * AT_LEAST, 8).unflatten(0, (2, 2 * AT_LEAST))
+    torch.set_num_threads(2)
+    try:
+        with torch.no_grad():
+            found = torch.func.vmap(lambda y: digits.denoise(y, 300))(x)
+            expected = torch.stack([digits.denoise(part, 300) for part in x])
+    finally:
+        torch.set_num_threads(1)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-4)

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from symdiff.process.joint_basis import _rounds, joint_basis, off_diagonal
+from symdiff.process.joint_basis import _Rounds, _seated, _seats, joint_basis, off_diagonal
 from tests.process.subjects import DOUBLE, draw, rotation
 
 
@@ -52,9 +52,28 @@ def test_antisymmetric_parts_and_multiples_of_the_identity_do_not_move_the_basis
 
 
 @given(st.integers(2, 15))
-def test_a_sweep_meets_every_pair_once_in_rounds_of_disjoint_pairs(k: int) -> None:
-    met = []
-    for p, q in _rounds(k, torch.device("cpu")):
-        assert len(set(p.tolist() + q.tolist())) == 2 * len(p)
-        met += [frozenset(pair) for pair in zip(p.tolist(), q.tolist(), strict=True)]
-    assert len(met) == len(set(met)) == k * (k - 1) // 2
+def test_a_sweep_meets_every_pair_once_and_ends_where_it_began(k: int) -> None:
+    seats = _seats(k)
+    # Nothing is turned by matrices that are diagonal: what is left is who sits where.
+    turned = torch.diag_embed(torch.ones(len(seats), dtype=DOUBLE))[..., None].contiguous()
+    players = torch.tensor(seats, dtype=DOUBLE)[None].clone()
+    play, met = _Rounds(turned, players), []
+    for _ in range(len(seats) - 1):
+        met += [frozenset(pair) for pair in players[0].reshape(2, -1).T.long().tolist()]
+        play()
+    assert players[0].tolist() == seats
+    assert len(met) == len(set(met)) == len(seats) * (len(seats) - 1) // 2
+    assert all(len(pair) == 2 for pair in met)
+
+
+@given(st.integers(2, 7), st.integers(1, 3), st.integers(0, 2**16))
+def test_a_round_turns_basis_and_matrices_alike_and_leaves_less_off_the_diagonal(k: int, n: int, seed: int) -> None:
+    full = draw(n, k, k, seed=seed)
+    matrices = full + full.mT
+    seats = _seats(k)
+    turned = _seated(_seated(matrices.permute(1, 2, 0), 0, seats), 1, seats)
+    basis = _seated(torch.eye(k, dtype=DOUBLE), 1, seats)
+    before = float(torch.einsum("iin->in", turned).square().sum())
+    _Rounds(turned, basis)()
+    torch.testing.assert_close(turned.permute(2, 0, 1), basis.T @ matrices @ basis, rtol=0, atol=1e-12)
+    assert float(torch.einsum("iin->in", turned).square().sum()) >= before - 1e-12

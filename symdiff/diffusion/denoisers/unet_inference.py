@@ -22,6 +22,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from symdiff.beside import together
 from symdiff.diffusion.denoisers.unet import FeedForward, ResidualBlock, SelfAttention, UNet
 
 AT_ONCE = 256
@@ -46,10 +47,21 @@ def evaluate(
     network
         Its parameters are used as they are.
     x, log_snr
-        As in `UNet.forward`, with one entry of `log_snr`.
+        As in `UNet.forward`, with one entry of `log_snr`. Images are shared out among the processors, `AT_LEAST` and
+        more for each.
     """
     embedding = functional.silu(network.embedding(log_snr))
-    return torch.cat([_evaluate(network, part, embedding) for part in x.split(AT_ONCE)])
+
+    def of(images: Tensor) -> Tensor:
+        return torch.cat([_evaluate(network, part, embedding) for part in images.split(AT_ONCE)])
+
+    return torch.cat(together(of, x.tensor_split(_shares(x))))
+
+
+def _shares(x: Tensor) -> int:
+    """In how many parts images are evaluated at the same time; what is mapped over belongs to the thread it is in."""
+    alone = torch.func.debug_unwrap(x) is not x
+    return 1 if alone else max(1, min(torch.get_num_threads(), len(x) // AT_LEAST))
 
 
 def _evaluate(network: UNet, x: Tensor, embedding: Tensor) -> Tensor:

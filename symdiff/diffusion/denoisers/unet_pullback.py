@@ -15,7 +15,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from symdiff.beside import together
 from symdiff.diffusion.denoisers.unet import FeedForward, ResidualBlock, SelfAttention, UNet
+from symdiff.diffusion.denoisers.unet_inference import AT_LEAST, AT_ONCE
 
 Pull = Callable[[Tensor], Tensor]
 """Cotangents ``[k, n, *output]`` of n images, k each, to ``[k, n, *input]``; they may be written over."""
@@ -33,6 +35,9 @@ def pullback(
         Its parameters are used as they are.
     x, log_snr
         As in `UNet.forward`.
+
+    Cotangents are shared out among the processors, and go through the network a few at a time, as images do in
+    `symdiff.diffusion.denoisers.unet_inference`.
     """
     patch = network.config.patch
     embedding = functional.silu(network.embedding(log_snr))
@@ -51,8 +56,7 @@ def pullback(
     _, pull_norm = _activated(network.norm_out, features)
     pull_out = _back(network.conv_out)
 
-    @torch.no_grad()
-    def pull_all(cotangents: Tensor) -> Tensor:
+    def pull_some(cotangents: Tensor) -> Tensor:
         k = len(cotangents)
         c = functional.pixel_unshuffle(cotangents.flatten(0, 1), patch).unflatten(0, (k, -1))
         merged = pull_up1(pull_up2(pull_norm(pull_out(c))))
@@ -63,6 +67,16 @@ def pullback(
         places = pull_in(pull_down(merged[:, :, half:] + low))
         found: Tensor = functional.pixel_shuffle(places.flatten(0, 1), patch).unflatten(0, (k, -1))
         return found
+
+    def pull_share(cotangents: Tensor) -> Tensor:
+        return torch.cat([pull_some(piece) for piece in cotangents.split(max(1, AT_ONCE // len(x)))])
+
+    @torch.no_grad()
+    def pull_all(cotangents: Tensor) -> Tensor:
+        if cotangents.device.type != "cpu":  # which would only wait between the pieces
+            return pull_some(cotangents)
+        shares = max(1, min(torch.get_num_threads(), len(cotangents) * len(x) // AT_LEAST, len(cotangents)))
+        return torch.cat(together(pull_share, cotangents.tensor_split(shares)))
 
     return pull_all
 
