@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-ROUNDS = 5
+ROUNDS = 11
 ROUND_SECONDS = 0.04
 
 
