@@ -20,7 +20,7 @@ AMPLIFIED = 1e4
 """A basis is known as many times less well than the matrices as its gaps are small."""
 
 
-def affine_blocks(rng: np.random.Generator, blocks: int = 12, count: int = 20) -> Subject:
+def affine_blocks(rng: np.random.Generator, blocks: int = 6, count: int = 20) -> Subject:
     """Blocks ``[[a, v_i], [0, 1]]`` side by side: what `symdiff analyze --group affine` trains by default."""
     a = rng.uniform(0.6, 0.98, count)
     matrices = stacked([affine(a, rng.standard_normal((count, 1))) for _ in range(blocks)])
