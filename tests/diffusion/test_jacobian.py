@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from symdiff.diffusion import DDIM, DDPM, Denoiser, Sampler, load_denoiser
-from symdiff.diffusion.denoisers import unet_pullback
+from symdiff.diffusion.denoisers import unet_inference, unet_pullback
 from symdiff.diffusion.denoisers.closed_form import ClosedFormDenoiser
 from symdiff.diffusion.denoisers.network import NetworkDenoiser
 from symdiff.diffusion.denoisers.unet import UNet, UNetConfig
@@ -179,7 +179,7 @@ def test_cotangents_are_pulled_back_the_same_however_they_are_shared_out(
     cotangents = torch.randn(7, 2, 1, 8, 8, generator=torch.Generator().manual_seed(1))
     expected = torch.stack([denoiser.pullback(x, 300)(cotangent[None])[0] for cotangent in cotangents])
     monkeypatch.setattr(unet_pullback, "AT_ONCE", at_once)
-    monkeypatch.setattr(unet_pullback, "AT_LEAST", 2)
+    monkeypatch.setattr(unet_inference, "AT_LEAST", 2)
     torch.set_num_threads(processors)
     try:
         found = denoiser.pullback(x, 300)(cotangents)

@@ -60,8 +60,12 @@ def evaluate(
 
 def _shares(x: Tensor) -> int:
     """In how many parts images are evaluated at the same time; what is mapped over belongs to the thread it is in."""
-    alone = torch.func.debug_unwrap(x) is not x
-    return 1 if alone else max(1, min(torch.get_num_threads(), len(x) // AT_LEAST))
+    return shares(len(x)) if torch.func.debug_unwrap(x) is x else 1
+
+
+def shares(images: int) -> int:
+    """In how many parts so many images go through a network at the same time, `AT_LEAST` and more in each."""
+    return max(1, min(torch.get_num_threads(), images // AT_LEAST))
 
 
 def _evaluate(network: UNet, x: Tensor, embedding: Tensor) -> Tensor:

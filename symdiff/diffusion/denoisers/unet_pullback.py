@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from symdiff.beside import together
 from symdiff.diffusion.denoisers.unet import FeedForward, ResidualBlock, SelfAttention, UNet
-from symdiff.diffusion.denoisers.unet_inference import AT_LEAST, AT_ONCE
+from symdiff.diffusion.denoisers.unet_inference import AT_ONCE, shares
 
 Pull = Callable[[Tensor], Tensor]
 """Cotangents ``[k, n, *output]`` of n images, k each, to ``[k, n, *input]``; they may be written over."""
@@ -75,8 +75,8 @@ def pullback(
     def pull_all(cotangents: Tensor) -> Tensor:
         if cotangents.device.type != "cpu":  # which would only wait between the pieces
             return pull_some(cotangents)
-        shares = max(1, min(torch.get_num_threads(), len(cotangents) * len(x) // AT_LEAST, len(cotangents)))
-        return torch.cat(together(pull_share, cotangents.tensor_split(shares)))
+        parts = cotangents.tensor_split(min(shares(len(cotangents) * len(x)), len(cotangents)))
+        return torch.cat(together(pull_share, parts))
 
     return pull_all
 
