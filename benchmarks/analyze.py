@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from unittest.mock import patch
 
 import torch
 
@@ -84,20 +85,14 @@ def _analyze(folder: Path, cache: str) -> tuple[float, float, float, dict[str, f
 
 def _operations() -> dict[str, float]:
     """FLOP of the products and convolutions of each phase, with nothing cached, on one thread."""
-    threads, cache = torch.get_num_threads(), os.environ.get("SYMDIFF_CACHE")
+    threads = torch.get_num_threads()
     torch.set_num_threads(1)  # what a second thread does is not counted
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            os.environ["SYMDIFF_CACHE"] = str(Path(folder) / "cache")
-            with Operations() as operations:
-                progress = _Counting(operations)
-                analyze(RunConfig(), Path(folder) / "run", progress=progress)
-                progress.phase("")
-    finally:
-        torch.set_num_threads(threads)
-        os.environ.pop("SYMDIFF_CACHE")
-        if cache is not None:
-            os.environ["SYMDIFF_CACHE"] = cache
+    with tempfile.TemporaryDirectory() as folder, patch.dict(os.environ, SYMDIFF_CACHE=str(Path(folder) / "cache")):
+        with Operations() as operations:
+            progress = _Counting(operations)
+            analyze(RunConfig(), Path(folder) / "run", progress=progress)
+        progress.phase("")
+    torch.set_num_threads(threads)
     return progress.counted
 
 
