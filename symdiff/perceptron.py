@@ -7,9 +7,7 @@ their derivatives are taken in place, right after the product. On other devices 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -17,27 +15,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from symdiff.plainly import is_plain
+
 Activation = Literal["silu", "relu"]
 
 _THIN = 16
 """A product with fewer rows or columns is several times slower where its thin side is not the rows in memory."""
 
-_one_by_one: ContextVar[bool] = ContextVar("layer by layer", default=False)
-
-
-@contextmanager
-def layer_by_layer() -> Iterator[None]:
-    """Within it, a perceptron is its layers one after the other: what the written-out form is compared with."""
-    token = _one_by_one.set(True)
-    try:
-        yield
-    finally:
-        _one_by_one.reset(token)
-
 
 def at_once(x: Tensor) -> bool:
     """Whether the networks of `x` are computed as one operation; autocast knows the types of single layers only."""
-    return x.device.type == "cpu" and not _one_by_one.get() and not torch.is_autocast_enabled("cpu")
+    return x.device.type == "cpu" and not is_plain() and not torch.is_autocast_enabled("cpu")
 
 
 class Perceptron(nn.Sequential):

@@ -12,11 +12,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from symdiff.hae import HAE, Losses, LossNorm
-from symdiff.perceptron import layer_by_layer
-from symdiff.representations import MLPRepresentation, Representation, plain_exponentials
+from symdiff.plainly import plainly
+from symdiff.representations import MLPRepresentation, Representation
 
 
-@layer_by_layer()
+@plainly()
 def plain_losses(
     model: HAE, observations: Float[Tensor, "n obs c h w"], actions: Tensor, norm: LossNorm = "squared"
 ) -> Losses:
@@ -26,11 +26,10 @@ def plain_losses(
     targets = [model.encode(observations[:, t]) for t in range(observations.shape[1])]
     for t in range(actions.shape[1]):
         parts, start = [], 0
-        with plain_exponentials():
-            for block in model.representation.each_block(actions[:, t]):
-                stop = start + block.shape[-1]
-                parts.append((block @ z[:, start:stop, None])[..., 0])
-                start = stop
+        for block in model.representation.each_block(actions[:, t]):
+            stop = start + block.shape[-1]
+            parts.append((block @ z[:, start:stop, None])[..., 0])
+            start = stop
         z = torch.cat(parts, dim=-1)
         predicted.append(_mean_square(targets[t + 1] - z))
         rebuilt.append(_mean_square(observations[:, t + 1] - model.decode(z)))
@@ -39,15 +38,14 @@ def plain_losses(
     return Losses(torch.stack(predicted).mean(), torch.stack(rebuilt).mean())
 
 
-@layer_by_layer()
+@plainly()
 def plain_penalty(rho: Representation, actions: Tensor) -> Float[Tensor, ""]:
     """The same number as ``rho.penalty``; ``rho(g2 g1)``, ``rho(g2)`` and ``rho(g1)`` of a network block by block."""
-    with plain_exponentials():
-        if not isinstance(rho, MLPRepresentation) or rho.compose is None or len(actions) < 2:
-            return rho.penalty(actions)
-        g2 = actions.roll(1, dims=0)
-        blocks = (rho.each_block(g) for g in (rho.compose(g2, actions), g2, actions))
-        defects = [product - second @ first for product, second, first in zip(*blocks, strict=True)]
+    if not isinstance(rho, MLPRepresentation) or rho.compose is None or len(actions) < 2:
+        return rho.penalty(actions)
+    g2 = actions.roll(1, dims=0)
+    blocks = (rho.each_block(g) for g in (rho.compose(g2, actions), g2, actions))
+    defects = [product - second @ first for product, second, first in zip(*blocks, strict=True)]
     return torch.stack([defect.square().sum((-2, -1)).mean() for defect in defects]).sum()
 
 

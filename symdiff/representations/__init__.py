@@ -6,7 +6,7 @@ homomorphisms. The fourth, ``exact``, is a formula of the group and comes with t
 """
 
 from symdiff.representations.base import Representation
-from symdiff.representations.exponential import matrix_exponential, plain_exponentials
+from symdiff.representations.exponential import matrix_exponential
 from symdiff.representations.lie import LieRepresentation
 from symdiff.representations.mlp import MLPRepresentation
 from symdiff.representations.skew import SkewLieRepresentation
@@ -17,5 +17,4 @@ __all__ = [
     "Representation",
     "SkewLieRepresentation",
     "matrix_exponential",
-    "plain_exponentials",
 ]

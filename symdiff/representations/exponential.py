@@ -7,14 +7,11 @@ computed in float64 and rounded once: every squaring doubles a rounding error, a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from symdiff.plainly import is_plain
 from symdiff.representations.products import in_planes, plane_product
 from symdiff.representations.taylor import order_18, polynomial_and_squarings
 from symdiff.representations.two_by_two import exponential_2x2
@@ -31,22 +28,10 @@ _PLANES_UP_TO = 7
 _SINGLE_UP_TO = 2.0
 """Norm up to which large float32 blocks are computed in float32: without a squaring its rounding stays its own."""
 
-_plain: ContextVar[bool] = ContextVar("plain exponentials", default=False)
-
-
-@contextmanager
-def plain_exponentials() -> Iterator[None]:
-    """Within it, `matrix_exponential` is `torch.matrix_exp`: what the fast forms are compared with."""
-    token = _plain.set(True)
-    try:
-        yield
-    finally:
-        _plain.reset(token)
-
 
 def matrix_exponential(X: Float[Tensor, "*batch b b"]) -> Float[Tensor, "*batch b b"]:
-    """``exp(X)`` of every block ``[..., b, b]``, in the dtype of `X`."""
-    if _plain.get():
+    """``exp(X)`` of every block ``[..., b, b]``, in the dtype of `X`; within `plainly` by `torch.matrix_exp`."""
+    if is_plain():
         plain: Tensor = torch.linalg.matrix_exp(X.contiguous())  # it takes no views
         return plain
     if X.shape[-1] == 1:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from symdiff.hae import HAE, Decoder, Encoder
 from symdiff.objective import Objective, Recipe
-from symdiff.perceptron import Perceptron, at_once, layer_by_layer
+from symdiff.perceptron import Perceptron, at_once
+from symdiff.plainly import plainly
 from symdiff.representations import MLPRepresentation
 from symdiff.representations.separate import SeparateNetworks
 from symdiff.representations.two_by_two import _TERMS, _by_series, _even_and_odd, _slope
@@ -36,7 +37,7 @@ def test_outputs_and_gradients_are_those_of_the_layers(widths, batch, activation
     x = torch.randn(*batch, widths[0], dtype=torch.float64, requires_grad=True)
     wanted = [x, *(p for p in network.parameters() if p.requires_grad)]
     ours = network(x)
-    with layer_by_layer():
+    with plainly():
         layered = network(x)
     torch.testing.assert_close(ours, layered, rtol=1e-13, atol=1e-13)
     weights = torch.randn_like(ours)
@@ -58,7 +59,7 @@ def test_networks_of_blocks_are_each_its_layers(runs, hidden, seed) -> None:
     x = torch.randn(2, 4, 3, dtype=torch.float64, requires_grad=True)
     wanted = [x, *networks.parameters()]
     ours = torch.cat([part.flatten(2) for part in networks(x)], -1)
-    with layer_by_layer():
+    with plainly():
         one_by_one = torch.cat([networks.one(i, x) for i in range(sum(count for count, _ in runs))], -1)
     torch.testing.assert_close(ours, one_by_one, rtol=1e-12, atol=1e-13)
     weights = torch.randn_like(ours)
@@ -75,7 +76,7 @@ def test_second_derivatives_are_those_of_the_layers(activation) -> None:
     x = torch.randn(6, 3, dtype=torch.float64, requires_grad=True)
     found = []
     for plain in (False, True):
-        with layer_by_layer() if plain else nullcontext():
+        with plainly() if plain else nullcontext():
             [slope] = torch.autograd.grad(network(x).square().sum(), x, create_graph=True)
         found.append(torch.autograd.grad(slope.square().sum(), [x, *list(network.parameters())[:-1]]))
     for ours, layered in zip(*found, strict=True):
