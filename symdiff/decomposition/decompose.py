@@ -12,6 +12,7 @@ from symdiff.decomposition import general, unitary
 from symdiff.decomposition.answer import written
 from symdiff.decomposition.classes import classes, modules
 from symdiff.decomposition.commutant import Noise, child
+from symdiff.decomposition.complements import straightened
 from symdiff.decomposition.cuts import Layout, assembled, polished
 from symdiff.decomposition.doubts import DEFECT, GAP, GIVEN, ROUNDING, UNKNOWN, Found
 from symdiff.decomposition.extension import Extension, extension
@@ -136,7 +137,9 @@ def _self_adjoint(matrices: Tensor, noise: Noise, source: str, generator: torch.
 
 def _general(whole: Part, noise: Noise, source: str, generator: torch.Generator, defect: float | None = None) -> Found:
     found = general.pieces(whole, noise, child(generator))
-    parts = _refined(whole.matrices, [piece for piece, _ in found], noise, orthogonal=False)
+    straight = straightened(whole.matrices, [piece.part for piece, _ in found], noise)
+    pieces = [replace(piece, part=part) for (piece, _), part in zip(found, straight, strict=True)]
+    parts = _refined(whole.matrices, pieces, noise, orthogonal=False)
     parts = [replace(piece, part=in_gauge(piece.part)) for piece in parts]  # in it invariant subspaces are searched for
     groups, commutant = modules(list(zip(parts, [kind for _, kind in found], strict=True)), noise, generator)
     return Found(groups, commutant, "general", noise, source, defect=defect)

@@ -7,6 +7,8 @@ idempotents that cut the module (Fitting's lemma; Curtis and Reiner 1962, sectio
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor
 
@@ -20,7 +22,10 @@ from symdiff.decomposition.unitary import Piece
 _DENSE = 20
 # Beyond this norm a projector is no longer determined by matrices known to a few digits.
 _NORM = 1e3
+# Generic elements of a commutant that are looked at for a cut, `_TOGETHER` at a time. Where one summand maps into
+# another, each gives another complement, and some lean so far against it that noise hides what they are.
 _TRIES = 8
+_TOGETHER = 2
 # Real parts of eigenvalues that differ by less, relative to the norm, are the same: rounding parts a double eigenvalue
 # that has one eigenvector by its root.
 _ROUNDING = 1e-7
@@ -58,24 +63,43 @@ def pieces(whole: Part, noise: Noise, generator: torch.Generator) -> list[tuple[
 
 
 def _cut(part: Part, found: Tensor, noise: Noise, generator: torch.Generator) -> tuple[Layout | None, float | None]:
-    """Cut along the spectrum of generic elements of the commutant; the smallest residual of a cut refused otherwise."""
+    """Cut along the spectrum of generic elements of the commutant, of each few the least oblique cut that is at noise.
+
+    Without one, the smallest residual of those refused is returned.
+    """
     smallest: float | None = None
-    for _ in range(_TRIES if len(found) else 0):
-        x = generic(part, part, found, generator)
-        values = torch.linalg.eigvals(x).real.sort().values
-        gaps = values.diff()
-        for at in gaps.argsort(descending=True)[:4].tolist():
-            if float(gaps[at]) <= _ROUNDING * float(x.norm()):
-                break  # conjugate eigenvalues, or equal ones: nothing separates them
-            projector = spectral_projector(x, float(values[at] + values[at + 1]) / 2)
-            if projector is None or not 0 < round(float(projector.diagonal().sum())) < part.dim:
-                continue
+    draws = _TRIES if len(found) > 1 else len(found)  # of one element all are multiples
+    for begun in range(0, draws, _TOGETHER):
+        few = range(begun, min(draws, begun + _TOGETHER))
+        cuts = [projector for _ in few for projector in _projectors(part, found, generator)]
+        for projector in sorted(cuts, key=partial(_obliqueness, part)):
             layout = polished(_split(part, projector), noise.level, orthogonal=False)
             residual = float(layout.residuals(noise.level).max())
             if residual <= accepted(2 * len(part.matrices)) and unexplained(layout, noise.level) < EXPLAINED:
                 return layout, residual
             smallest = residual if smallest is None else min(smallest, residual)
     return None, smallest
+
+
+def _projectors(part: Part, found: Tensor, generator: torch.Generator) -> list[Tensor]:
+    """Spectral projectors of a generic element of the commutant, at its widest gaps."""
+    x = generic(part, part, found, generator)
+    values = torch.linalg.eigvals(x).real.sort().values
+    gaps = values.diff()
+    cuts = []
+    for at in gaps.argsort(descending=True)[:4].tolist():
+        if float(gaps[at]) <= _ROUNDING * float(x.norm()):
+            break  # conjugate eigenvalues, or equal ones: nothing separates them
+        projector = spectral_projector(x, float(values[at] + values[at + 1]) / 2)
+        if projector is not None and 0 < round(float(projector.diagonal().sum())) < part.dim:
+            cuts.append(projector)
+    return cuts
+
+
+def _obliqueness(part: Part, projector: Tensor) -> float:
+    """``|P|_F^2 - tr P`` in the coordinates the matrices were given in: 0 for an orthogonal projector."""
+    excess = float((part.columns @ projector @ part.rows).square().sum() - projector.diagonal().sum())
+    return round(excess, 6)  # those that differ by rounding alone, as P and 1 - P, stay in the order they were drawn in
 
 
 def spectral_projector(x: Tensor, shift: float) -> Tensor | None:

@@ -132,6 +132,16 @@ def test_equivalent_extensions_are_copies_of_one_block() -> None:
     assert found.commutant_dim == 4
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_of_the_complements_that_are_invariant_the_one_that_leans_least_is_taken(seed: int) -> None:
+    # The affine block maps onto the trivial one: it may lean along that as far as it likes.
+    rng = RNG(seed)
+    subject = subjects.mixed(rng).in_random_orthogonal_basis(rng)
+    found = decompose(subject.matrices, 1e-6, resamples=0)
+    assert subject.judge(found) == "right", found
+    assert float(np.linalg.cond(found.basis)) == pytest.approx(1, abs=1e-6)
+
+
 @pytest.mark.parametrize("subject", extensions(RNG(0)), ids=lambda subject: subject.description)
 @pytest.mark.parametrize("similar", [False, True], ids=["as it is", "similar"])
 def test_extensions_of_other_irreducibles_have_their_type_and_flag(subject: Subject, similar: bool) -> None:
