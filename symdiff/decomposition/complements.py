@@ -15,7 +15,7 @@ from torch import Tensor
 from symdiff.decomposition.commutant import DENSE, Noise, full_space, search
 from symdiff.decomposition.sylvester import Part
 
-_SWEEPS = 8
+_SWEEPS = 32
 _STILL = 1e-9
 
 

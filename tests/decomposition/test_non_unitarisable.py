@@ -142,6 +142,20 @@ def test_of_the_complements_that_are_invariant_the_one_that_leans_least_is_taken
     assert float(np.linalg.cond(found.basis)) == pytest.approx(1, abs=1e-6)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_complements_do_not_hang_on_what_is_drawn(seed: int) -> None:
+    rng = RNG(seed)
+    matrices = subjects.mixed(rng).under_similarity(rng).matrices
+    answers = [decompose(matrices, 0.0, resamples=0, seed=drawn) for drawn in (0, 1)]
+    for block, other in zip(*(found.blocks for found in answers), strict=True):
+        projectors = []
+        for found, columns in zip(answers, (block.columns, other.columns), strict=True):
+            basis = np.asarray(found.basis)
+            [(i, j)] = columns
+            projectors.append(basis[:, i:j] @ np.linalg.inv(basis)[i:j])
+        np.testing.assert_allclose(*projectors, atol=1e-6)
+
+
 @pytest.mark.parametrize("subject", extensions(RNG(0)), ids=lambda subject: subject.description)
 @pytest.mark.parametrize("similar", [False, True], ids=["as it is", "similar"])
 def test_extensions_of_other_irreducibles_have_their_type_and_flag(subject: Subject, similar: bool) -> None:
