@@ -20,6 +20,7 @@ BENCHMARKS = {
     "streaming": "random windows: from our store, npy, HDF5 and zarr",
     "published": "the world on which the homomorphism autoencoder was shown: our recipe beside the published code",
     "training_step": "a training step beside the plain algorithm and beside its own matrix products",
+    "compiled_step": "a training step put through torch.compile beside ours: needs a C++ compiler",
     "gpu_step": "recorded steps, a large step against the peak, recording and a long scan: what a GPU is there for",
     "exponentials": "exponentials of small blocks beside torch.matrix_exp: accuracy and time",
     "scaling": "cost against pixels, steps, trajectories, latent dimension and elements, with exponents",
