@@ -6,7 +6,6 @@ Cuts give any of them. One that leans far blows noise up, until it hides what is
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import permutations
 
 import torch
@@ -35,13 +34,10 @@ def straightened(matrices: Tensor, parts: list[Part], noise: Noise) -> list[Part
         return parts
     columns = [part.columns for part in parts]
     for _ in range(_SWEEPS):
-        if max(_straighten(i, columns, maps) for i in {i for _, i in maps}) < _STILL:
+        if max(_straighten(i, columns, maps) for i in sorted({i for _, i in maps})) < _STILL:
             break
     rows = torch.linalg.inv(torch.cat(columns, 1)).split([part.dim for part in parts])
-    return [
-        replace(Part.of(matrices, own, dual), self_adjoint=part.self_adjoint)
-        for own, dual, part in zip(columns, rows, parts, strict=True)
-    ]
+    return [Part.of(matrices, own, dual) for own, dual in zip(columns, rows, strict=True)]
 
 
 def _straighten(i: int, columns: list[Tensor], maps: dict[tuple[int, int], Tensor]) -> float:
