@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks.limits import share
-from benchmarks.measure import Table, in_turn
+from benchmarks.measure import Table, in_turn, paired
 from benchmarks.step_settings import SETTINGS, Setting, batch, model, sequences, stepper
 from benchmarks.training_step import multiplications, products
 from symdiff.groups import FamilyOptions
@@ -67,16 +67,14 @@ def _row(name: str, setting: Setting, mode: str) -> dict[str, Any]:
     found = float(compiled().detach())
     first = time.perf_counter() - start
     times = in_turn({"compiled": compiled, "ours": ours, "plain": plainly, "products": products(setting)})
-    ratios = {
-        kind: sorted(b / a for a, b in zip(times["compiled"], times[kind], strict=True)) for kind in ("ours", "plain")
-    }
+    of_ours = paired(times, "ours", "compiled")
     return {
         "setting": name,
         "mode": mode,
         **{f"{kind} ms": 1e3 * min(spent) for kind, spent in times.items()},
-        "ours / compiled": statistics.median(ratios["ours"]),
-        "spread": f"{ratios['ours'][0]:.2f} ... {ratios['ours'][-1]:.2f}",
-        "plain / compiled": statistics.median(ratios["plain"]),
+        "ours / compiled": statistics.median(of_ours),
+        "spread": f"{of_ours[0]:.2f} ... {of_ours[-1]:.2f}",
+        "plain / compiled": statistics.median(paired(times, "plain", "compiled")),
         "of arithmetic %": share(min(times["compiled"]), 2 * multiplications(setting)),
         "loss differs": abs(found - expected) / abs(expected),
         "first s": first,

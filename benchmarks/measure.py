@@ -72,6 +72,11 @@ def in_turn(calls: dict[str, Callable[[], object]]) -> dict[str, list[float]]:
     return times
 
 
+def paired(times: dict[str, list[float]], of: str, over: str) -> list[float]:
+    """The ratios of two of them, round by round, ascending."""
+    return sorted(a / b for a, b in zip(times[of], times[over], strict=True))
+
+
 def _repeats(call: Callable[[], object], block: float) -> int:
     """How many calls take about `block` seconds, once what is made for the first of them is made."""
     call()

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.limits import share
-from benchmarks.measure import Table, device, exponent, in_turn
+from benchmarks.measure import Table, device, exponent, in_turn, paired
 from benchmarks.step_settings import ACTION, HIDDEN, SETTINGS, Setting, batch, model, sequences, stepper
 from symdiff.groups import FamilyOptions
 
@@ -44,8 +44,7 @@ def _row(name: str, setting: Setting) -> dict[str, Any]:
     first, second = (float(step().loss.detach()) for step in (ours, plainly))
     calls = {"ours": ours, "plain": plainly, "products": products(setting)}
     times = in_turn(calls)
-    of_plain = sorted(b / a for a, b in zip(times["ours"], times["plain"], strict=True))
-    of_products = sorted(a / b for a, b in zip(times["ours"], times["products"], strict=True))
+    of_plain, of_products = paired(times, "plain", "ours"), paired(times, "ours", "products")
     flops = 2e-9 * multiplications(setting)
     return {
         "setting": name,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from symdiff.decomposition.commutant import DENSE, Noise, Search, collect, full_space, generic, search
+from symdiff.decomposition.commutant import DENSE, Noise, Search, all_intertwiners, collect, generic
 from symdiff.decomposition.cuts import REJECT
 from symdiff.decomposition.gauge import position
 from symdiff.decomposition.structure import RealType
@@ -196,7 +196,6 @@ def _trace_share(part: Part) -> float:
 
 def intertwiners(left: Part, right: Part, noise: Noise, generator: torch.Generator, *, limit: int = 12) -> Search:
     """Search for Y with ``A_k Y = Y B_k``: all of them in small dimensions, else one."""
-    p, q = left.dim, right.dim
-    if p * q <= DENSE:
-        return search(left, right, full_space(p, q, left.matrices), noise)
+    if left.dim * right.dim <= DENSE:
+        return all_intertwiners(left, right, noise)
     return collect(left, right, noise, generator, limit=limit, sweep=False)

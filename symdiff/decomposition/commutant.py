@@ -114,6 +114,11 @@ def search(left: Part, right: Part, space: Tensor, noise: Noise) -> Search:
     return judge(spectrum(left.matrices, right.matrices, space), left, right, noise)
 
 
+def all_intertwiners(left: Part, right: Part, noise: Noise) -> Search:
+    """Search for every Y with ``A_k Y = Y B_k``, of parts whose dimensions multiply to `DENSE` at most."""
+    return search(left, right, full_space(left.dim, right.dim, left.matrices), noise)
+
+
 def judge(found: Spectrum, left: Part, right: Part, noise: Noise) -> Search:
     """Tell noise from structure in a spectrum of residuals."""
     if not len(found.residuals):

@@ -11,7 +11,7 @@ from itertools import permutations
 import torch
 from torch import Tensor
 
-from symdiff.decomposition.commutant import DENSE, Noise, full_space, search
+from symdiff.decomposition.commutant import DENSE, Noise, all_intertwiners
 from symdiff.decomposition.sylvester import Part
 
 _SWEEPS = 32
@@ -27,7 +27,7 @@ def straightened(matrices: Tensor, parts: list[Part], noise: Noise) -> list[Part
     maps: dict[tuple[int, int], Tensor] = {}
     for (j, target), (i, source) in permutations(enumerate(parts), 2):
         if target.dim * source.dim <= DENSE:
-            found = search(target, source, full_space(target.dim, source.dim, matrices), noise).found
+            found = all_intertwiners(target, source, noise).found
             if len(found):
                 maps[j, i] = found
     if not maps:
